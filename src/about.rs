@@ -1,0 +1,33 @@
+//! What every kind says about itself: the source of `explain`, of the README tables and of the laws.
+
+/// A kind's visiting card.
+#[derive(Debug)]
+pub struct About {
+    /// The word users write, `snake_case`.
+    pub name: &'static str,
+    /// One line, lower case, no full stop.
+    pub summary: &'static str,
+    /// Powers the process needs beyond an ordinary user's.
+    pub needs: &'static [Need],
+    /// The settings as a user writes them, in YAML. A test reads it.
+    pub example: &'static str,
+}
+
+/// A power of the operating system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Signal processes of other users (`CAP_KILL`); one's own need nothing.
+    Kill,
+    /// Read files that belong to root (`CAP_DAC_READ_SEARCH`), such as energy counters.
+    ReadAll,
+}
+
+impl Need {
+    /// How a person gives it.
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::Kill => "run as the targets' user, as root, or with CAP_KILL",
+            Self::ReadAll => "run as root or with CAP_DAC_READ_SEARCH",
+        }
+    }
+}
