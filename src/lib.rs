@@ -7,5 +7,7 @@
 pub mod about;
 pub mod units;
 pub mod verdict;
+// floor: the record
+pub mod journal;
 // floor: the roof
 pub mod cli;

@@ -1,0 +1,3 @@
+//! The record of a run: appended, synced, never rewritten. Every other account is a fold of it.
+
+pub mod index;
