@@ -1,0 +1,459 @@
+//! One line of the journal, and what it can say.
+//!
+//! Every `*_us` stamp is microseconds of `CLOCK_MONOTONIC` of the boot that the latest
+//! [`Fact::Anchor`] names; anchors tie them to the time of day. Rows of measurements are written as
+//! JSON arrays, because there are thousands of them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    journal::index::{EnergyFigures, RunKind},
+    verdict::Verdict,
+};
+
+/// The version that this program writes.
+pub const VERSION: u32 = 1;
+
+/// One line of the journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// [`VERSION`].
+    pub v: u32,
+    /// The line's number, from 0, without gaps.
+    pub n: u64,
+    /// The writer's number, from 1. Whoever takes a run over counts one up, so that a line that a
+    /// fenced writer still got out is known for what it is.
+    pub epoch: u32,
+    /// When it was written.
+    pub at_us: u64,
+    /// SHA-256 of the line before, without its newline, in hexadecimal; 64 zeros on the first.
+    pub prev: String,
+    /// What happened.
+    pub fact: Fact,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fact {
+    /// The run began: all that was fixed before anything was touched.
+    Began(Box<Began>),
+    /// What the clocks said, all at once. Written by each writer first, then every minute and at
+    /// the end.
+    Anchor(Anchor),
+    /// A phase began.
+    PhaseBegan {
+        /// Its name.
+        phase: String,
+    },
+    /// A phase ended.
+    PhaseEnded {
+        /// Its name.
+        phase: String,
+    },
+    /// About to act. On disk before the act begins.
+    Intent(Box<Intent>),
+    /// The act went through.
+    Applied {
+        /// The act.
+        act: u32,
+        /// Just before the world was touched.
+        from_us: u64,
+        /// Just after.
+        to_us: u64,
+    },
+    /// The act did not go through, wholly or in part; it stays outstanding until it is undone.
+    Failed {
+        /// The act.
+        act: u32,
+        /// Why.
+        why: String,
+    },
+    /// Whether the act was seen to have an effect.
+    Effect {
+        /// The act.
+        act: u32,
+        /// `Pass`: seen; `Inconclusive`: could not be seen; `Fail`: seen not to act.
+        seen: Verdict,
+        /// What was seen.
+        how: String,
+    },
+    /// The act is undone.
+    Undone {
+        /// The act.
+        act: u32,
+        /// Just before going back began.
+        from_us: u64,
+        /// Just after it ended.
+        to_us: u64,
+    },
+    /// The act stands on purpose, and is nobody's to undo any more.
+    Kept {
+        /// The act.
+        act: u32,
+    },
+    /// The act could not be undone: a person must.
+    Stuck {
+        /// The act.
+        act: u32,
+        /// Why.
+        why: String,
+    },
+    /// A moment of a drill.
+    Marked {
+        /// Which.
+        mark: Mark,
+        /// What was seen or said.
+        note: String,
+    },
+    /// What a probe saw, in the order of sending.
+    Looks {
+        /// The hypothesis whose probe it was.
+        probe: String,
+        /// Looks.
+        rows: Vec<Look>,
+    },
+    /// A hypothesis was judged.
+    Judged {
+        /// Its name.
+        hypothesis: String,
+        /// Over which stretch.
+        when: When,
+        /// How it stands.
+        verdict: Verdict,
+        /// Why, in a sentence.
+        why: String,
+    },
+    /// What the witness wrote, in the order of sequence numbers where possible.
+    Writes {
+        /// Attempts.
+        rows: Vec<Write>,
+    },
+    /// What the witness found afterwards.
+    Reads {
+        /// One for each sequence number that was looked for.
+        rows: Vec<ReadBack>,
+    },
+    /// How busy the machine was, and what it used.
+    Sampled(Box<Sample>),
+    /// The run was told to stop early, or stopped itself.
+    Aborted {
+        /// Why.
+        why: String,
+    },
+    /// Another process writes from here on.
+    TakenOver {
+        /// Who.
+        by: Successor,
+        /// Why.
+        why: String,
+    },
+    /// The run ended, and nothing follows.
+    Ended {
+        /// The worst of everything that was judged.
+        verdict: Verdict,
+        /// Why, one sentence each.
+        why: Vec<String>,
+    },
+}
+
+/// All that was fixed before anything was touched.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Began {
+    /// The run's id.
+    pub run: String,
+    /// What is played.
+    pub kind: RunKind,
+    /// Its title.
+    pub title: String,
+    /// What it is for, in the author's words.
+    #[serde(default)]
+    pub description: String,
+    /// The file's name as the user gave it.
+    pub file: String,
+    /// The file's text, to the byte.
+    pub manifest: String,
+    /// The variables that filled it.
+    #[serde(default)]
+    pub vars: std::collections::BTreeMap<String, String>,
+    /// The seed of all chance.
+    pub seed: u64,
+    /// This program's version.
+    pub program: String,
+    /// Who ran it (the user's name as the machine knows it).
+    pub operator: String,
+    /// Where.
+    pub host: HostFacts,
+    /// What is to be done, phase by phase, in words.
+    pub plan: Vec<PlannedPhase>,
+    /// What must stay true.
+    #[serde(default)]
+    pub hypotheses: Vec<PlannedHypothesis>,
+    /// What a drill must reach.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objectives: Option<Objectives>,
+    /// How a drill measures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub witness: Option<PlannedWitness>,
+}
+
+/// The machine that the run was played from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HostFacts {
+    /// Its name.
+    pub hostname: String,
+    /// Its operating system, such as `Debian GNU/Linux 12 (bookworm)`.
+    pub os: String,
+    /// Its kernel's release.
+    pub kernel: String,
+    /// How many CPUs are online.
+    pub cpus: u32,
+    /// The CPU's model.
+    pub cpu_model: String,
+    /// Memory in bytes.
+    pub memory_bytes: u64,
+}
+
+/// A phase as planned.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedPhase {
+    /// Its name.
+    pub phase: String,
+    /// What is to be done in it, one line each.
+    pub items: Vec<String>,
+}
+
+/// A hypothesis as planned.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedHypothesis {
+    /// Its name.
+    pub name: String,
+    /// Its probe's kind.
+    pub probe: String,
+    /// What is expected, in words.
+    pub expect: String,
+    /// Over which stretches it is judged.
+    pub when: Vec<When>,
+    /// How often its probe looks.
+    pub every_us: u64,
+}
+
+/// What a drill must reach, fixed before it began.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Objectives {
+    /// The service must accept writes again within this time.
+    pub rto_us: u64,
+    /// At most so many acknowledged writes may be gone.
+    pub lost_writes_max: u64,
+}
+
+/// How the witness of a drill works.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedWitness {
+    /// What it writes to, in words.
+    pub target: String,
+    /// One write each so often, on a schedule of its own.
+    pub every_us: u64,
+    /// A write that is not acknowledged by then counts as failed.
+    pub deadline_us: u64,
+    /// The service counts as restored at the first of so many good writes in a row.
+    pub good_in_a_row: u32,
+}
+
+/// Readings of all clocks, taken together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Anchor {
+    /// Microseconds of `CLOCK_MONOTONIC`.
+    pub mono_us: u64,
+    /// Microseconds of `CLOCK_BOOTTIME`: it counts suspended time, too.
+    pub boot_us: u64,
+    /// Microseconds since the Unix epoch.
+    pub wall_us: u64,
+    /// The boot, as the kernel names it.
+    pub boot_id: String,
+}
+
+/// What is about to be done, and how to go back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Intent {
+    /// The act's number in this run, from 1.
+    pub act: u32,
+    /// The action's kind.
+    pub kind: String,
+    /// Fault or step.
+    pub family: Family,
+    /// The act's name in the file, or its kind.
+    pub name: String,
+    /// What will be done.
+    pub will: String,
+    /// How to go back, for the program.
+    pub undo: Value,
+    /// How to go back, for a person with a shell.
+    pub by_hand: Vec<String>,
+    /// Who goes back if we vanish.
+    pub class: UndoClass,
+    /// What is to become of it if we vanish.
+    pub on_vanish: OnVanish,
+}
+
+/// The two families of actions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Family {
+    /// It does harm.
+    Fault,
+    /// It is what a drill does on purpose.
+    Step,
+}
+
+/// Who goes back if the runner vanishes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UndoClass {
+    /// The kernel: it dies with our process.
+    Kernel,
+    /// The watching process.
+    Guardian,
+    /// Nobody: it cannot be undone, and recovery is the target's business.
+    OneShot,
+}
+
+/// What is to become of an act when the runner vanishes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnVanish {
+    /// It is undone.
+    Heal,
+    /// It stands: it was done on purpose.
+    Keep,
+}
+
+/// A moment of a drill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mark {
+    /// The outage was noticed.
+    Detected,
+    /// Somebody decided to switch over.
+    Declared,
+    /// A wait in the file came to its end.
+    Reached,
+}
+
+/// Over which stretch a hypothesis is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum When {
+    /// Before anything was done.
+    Before,
+    /// While faults stood.
+    During,
+    /// After everything was put back.
+    After,
+}
+
+/// One look of a probe: `[sent_us, took_us, grade, note]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Look(
+    /// When it was sent.
+    pub u64,
+    /// How long it took, in microseconds.
+    pub u64,
+    /// Inside its tolerance, outside, or blind.
+    pub Verdict,
+    /// Why it was not good; empty when it was.
+    pub String,
+);
+
+/// One write of the witness: `[seq, sent_us, took_us, outcome]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Write(
+    /// The record's number, from 0, each written once.
+    pub u64,
+    /// When it was sent.
+    pub u64,
+    /// How long until the answer, or until it was given up, in microseconds.
+    pub u64,
+    /// What was answered.
+    pub Outcome,
+);
+
+/// What became of a write, as the client knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Acknowledged.
+    Acked,
+    /// Answered with a refusal, or no connection could be made: not stored, by the client's lights.
+    Refused,
+    /// No answer: it may or may not be stored.
+    Unknown,
+}
+
+/// What was found of one record afterwards: `[seq, found]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReadBack(
+    /// The record's number.
+    pub u64,
+    /// What was found.
+    pub Found,
+);
+
+/// What was found of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Found {
+    /// It is there, as it was written.
+    Same,
+    /// It is there, and says something else.
+    Altered,
+    /// It is not there.
+    Absent,
+    /// It could not be read.
+    Blind,
+}
+
+/// How busy the machine was since the sample before, and what it has used since the run began.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// When it was taken.
+    pub at_us: u64,
+    /// Busy share of all CPUs since the sample before, 0 to 1.
+    pub cpu_ratio: f64,
+    /// Memory in use, in bytes (total less available).
+    pub memory_used_bytes: u64,
+    /// The processes that the run names.
+    #[serde(default)]
+    pub processes: Vec<ProcessUse>,
+    /// Energy of the host since the run began; none when it could not be had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub energy: Option<EnergyFigures>,
+    /// Why there is no energy figure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub energy_blind: Option<String>,
+}
+
+/// What one process used.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProcessUse {
+    /// Its name in the run.
+    pub name: String,
+    /// Its number.
+    pub pid: u32,
+    /// Busy CPUs since the sample before (1 is one whole CPU).
+    pub cpus: f64,
+    /// Resident memory in bytes.
+    pub rss_bytes: u64,
+}
+
+/// Who writes on after the runner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Successor {
+    /// The run's guardian.
+    Guardian,
+    /// `holdfast recover`, or the recovery at the start of another run.
+    Recover,
+}
