@@ -7,7 +7,23 @@
 pub mod about;
 pub mod units;
 pub mod verdict;
+// floor: what the user wrote
+pub mod manifest;
+// floor: what the program can touch
+pub mod world;
 // floor: the record
 pub mod journal;
+// floor: contracts
+pub mod action;
+pub mod probe;
+pub mod target;
+// floor: the script
+pub mod script;
+// floor: families, one file a kind
+pub mod faults;
+pub mod probes;
+pub mod steps;
+// floor: the one place that knows every family
+pub mod registry;
 // floor: the roof
 pub mod cli;

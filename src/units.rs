@@ -99,6 +99,29 @@ impl Serialize for Span {
     }
 }
 
+/// A share of a whole: `1` to `100`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "u64")]
+pub struct Percent(u8);
+
+impl Percent {
+    /// The number.
+    pub fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl TryFrom<u64> for Percent {
+    type Error = String;
+
+    fn try_from(n: u64) -> Result<Self, String> {
+        match u8::try_from(n) {
+            Ok(n @ 1..=100) => Ok(Self(n)),
+            _ => Err(format!("{n} percent is not in 1 to 100")),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -88,11 +88,17 @@ pub struct Active {
     pub phase: String,
     /// Faults that stand now: kind, and when it was applied.
     pub faults: Vec<Standing>,
+    /// So many entries of its journal are folded in.
+    #[serde(default)]
+    pub upto: u64,
 }
 
 /// A fault that stands in the world.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Standing {
+    /// The act's number in its run.
+    #[serde(default)]
+    pub act: u32,
     /// The fault's kind.
     pub kind: String,
     /// Since when.

@@ -1,5 +1,7 @@
 //! The record of a run: appended, synced, never rewritten. Every other account is a fold of it.
 
+pub mod book;
 pub mod chain;
 pub mod entry;
+pub mod fold;
 pub mod index;

@@ -1,0 +1,254 @@
+//! The player's desk: the journal, the guardian's lease, the observer's rows, and the word to stop,
+//! in one place and on one thread. What pumps the lease is what plays: if one hangs, so does the
+//! other, and the guardian notices.
+
+use std::{
+    cell::{Cell, RefCell},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use crate::{
+    action::ActionKind,
+    engine::{
+        back::{Left, back},
+        guardian::Guardian,
+        index::Keeper,
+        observe::Observer,
+    },
+    evidence,
+    journal::{
+        book::Journal,
+        entry::{Anchor, Entry, Fact, OnVanish, UndoClass},
+        fold::{self, Open},
+    },
+    world::{World, host::HostError, stop::Stop},
+};
+
+/// How often the lease is renewed and rows are written down.
+pub const BEAT: Duration = Duration::from_millis(100);
+/// How often the clocks are read together.
+const ANCHOR: Duration = Duration::from_secs(60);
+
+/// Who is told of each line as it is written.
+pub type Listener = Box<dyn FnMut(&Entry)>;
+
+/// What a player works with.
+pub struct Desk {
+    /// The run's id.
+    pub run: String,
+    /// The world.
+    pub world: World,
+    /// The word to stop.
+    pub stop: Stop,
+    /// Every action there is.
+    pub kinds: Vec<&'static ActionKind>,
+    journal: RefCell<Journal>,
+    keeper: RefCell<Option<Keeper>>,
+    guardian: RefCell<Option<Guardian>>,
+    observer: RefCell<Option<Observer>>,
+    listener: RefCell<Listener>,
+    due: RefCell<Vec<(Instant, u32)>>,
+    acts: Cell<u32>,
+    going_back: Cell<bool>,
+}
+
+impl Desk {
+    /// A desk with nothing on it but the journal.
+    pub fn new(
+        (run, kinds): (&str, Vec<&'static ActionKind>),
+        world: World,
+        stop: Stop,
+        journal: Journal,
+        listener: Listener,
+    ) -> Self {
+        Self {
+            run: run.to_owned(),
+            world,
+            stop,
+            kinds,
+            journal: RefCell::new(journal),
+            keeper: RefCell::default(),
+            guardian: RefCell::default(),
+            observer: RefCell::default(),
+            listener: RefCell::new(listener),
+            due: RefCell::default(),
+            acts: Cell::new(0),
+            going_back: Cell::new(false),
+        }
+    }
+
+    /// Puts the keeper of the index on the desk.
+    pub fn keep(&self, keeper: Keeper) {
+        *self.keeper.borrow_mut() = Some(keeper);
+    }
+
+    /// Puts the guardian on the desk.
+    pub fn guard(&self, guardian: Guardian) {
+        *self.guardian.borrow_mut() = Some(guardian);
+    }
+
+    /// Puts the observer on the desk.
+    pub fn observe(&self, observer: Observer) {
+        *self.observer.borrow_mut() = Some(observer);
+    }
+
+    /// Does something with the observer, if there is one.
+    pub fn with_observer(&self, what: impl FnOnce(&mut Observer)) {
+        if let Some(it) = self.observer.borrow_mut().as_mut() {
+            what(it);
+        }
+    }
+
+    /// Takes the guardian off the desk.
+    pub fn take_guardian(&self) -> Option<Guardian> {
+        self.guardian.borrow_mut().take()
+    }
+
+    /// Takes the observer off the desk.
+    pub fn take_observer(&self) -> Option<Observer> {
+        self.observer.borrow_mut().take()
+    }
+
+    /// Writes one fact down; when this returns, it would survive what it must survive.
+    pub fn write(&self, fact: Fact) -> Result<(), HostError> {
+        let mut journal = self.journal.borrow_mut();
+        if let Err(why) = journal.append(fact) {
+            self.stop.say(format!("the journal could not be written: {why}"));
+            return Err(why);
+        }
+        let entries = journal.entries();
+        let Some(entry) = entries.last() else { return Ok(()) };
+        if let Some(keeper) = self.keeper.borrow_mut().as_mut() {
+            keeper.note(entry, || Some(evidence::fold::figures(&evidence::fold::fold(entries))));
+        }
+        (self.listener.borrow_mut())(entry);
+        Ok(())
+    }
+
+    /// Reads the clocks together and writes them down.
+    pub fn anchor(&self) -> Result<(), HostError> {
+        self.write(Fact::Anchor(anchor(&self.world)))
+    }
+
+    /// Folds the journal so far.
+    pub fn fold<T>(&self, how: impl FnOnce(&[Entry]) -> T) -> T {
+        how(self.journal.borrow().entries())
+    }
+
+    /// The number of the next act.
+    pub fn next_act(&self) -> u32 {
+        self.acts.set(self.acts.get() + 1);
+        self.acts.get()
+    }
+
+    /// An act is to be undone when `length` is over, while the script goes on.
+    pub fn undo_after(&self, act: u32, length: Duration) {
+        self.due.borrow_mut().push((Instant::now() + length, act));
+    }
+
+    /// Waits for `what`, unless the word to stop comes first.
+    pub async fn heed<T>(&self, what: impl Future<Output = T>) -> Result<T, String> {
+        tokio::select! {
+            biased;
+            why = self.stop.wait() => Err(why),
+            done = what => Ok(done),
+        }
+    }
+
+    /// Takes back what fits, newest first.
+    pub async fn back(&self, which: impl Fn(&Open) -> bool) -> Left {
+        let open: Vec<_> = self.fold(fold::outstanding).into_iter().filter(which).collect();
+        let names = (self.run.as_str(), self.kinds.as_slice());
+        back(open, names, &self.world, &mut |fact| self.write(fact)).await
+    }
+
+    /// Takes back everything; nothing falls due by itself any more.
+    pub async fn back_all(&self) -> Left {
+        self.going_back.set(true);
+        self.due.borrow_mut().clear();
+        self.back(|_| true).await
+    }
+
+    /// Renews the lease, writes rows down and undoes what is due, until dropped.
+    pub async fn pump(&self) {
+        let mut beat = tokio::time::interval(BEAT);
+        beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut anchored = Instant::now();
+        loop {
+            tokio::select! {
+                _ = beat.tick() => {}
+                () = self.next_due() => {}
+            }
+            self.beat();
+            if self.rows().is_err() {
+                continue;
+            }
+            if anchored.elapsed() > ANCHOR && self.anchor().is_ok() {
+                anchored = Instant::now();
+            }
+            self.undo_due().await;
+        }
+    }
+
+    /// Writes down what the observer has seen since the last time.
+    pub fn rows(&self) -> Result<(), HostError> {
+        let facts =
+            self.observer.borrow_mut().as_mut().map_or_else(Vec::new, Observer::take_facts);
+        facts.into_iter().try_for_each(|it| self.write(it))
+    }
+
+    fn beat(&self) {
+        if let Some(it) = self.guardian.borrow_mut().as_mut() {
+            if !it.beat() {
+                self.stop.say("the guardian died, so nobody would go back for us");
+            }
+        }
+    }
+
+    async fn next_due(&self) {
+        let next = self.due.borrow().iter().map(|it| it.0).min();
+        match next {
+            Some(at) if !self.going_back.get() => tokio::time::sleep_until(at).await,
+            Some(_) | None => std::future::pending().await,
+        }
+    }
+
+    async fn undo_due(&self) {
+        if self.going_back.get() {
+            return;
+        }
+        let now = Instant::now();
+        let due: Vec<u32> =
+            self.due.borrow().iter().filter(|it| it.0 <= now).map(|it| it.1).collect();
+        if due.is_empty() {
+            return;
+        }
+        self.due.borrow_mut().retain(|it| it.0 > now);
+        if self.back(|it| due.contains(&it.act)).await.stuck > 0 {
+            self.stop.say("an act could not be undone");
+        }
+    }
+}
+
+/// Reads the clocks together.
+pub fn anchor(world: &World) -> Anchor {
+    let stamp = world.clock.stamp();
+    Anchor {
+        mono_us: stamp.mono_us,
+        boot_us: stamp.boot_us,
+        wall_us: stamp.wall_us,
+        boot_id: world.host.boot(),
+    }
+}
+
+/// What is undone if the runner vanishes.
+pub fn heals(it: &Open) -> bool {
+    it.on_vanish == OnVanish::Heal
+}
+
+/// What the kernel does not undo by itself.
+pub fn needs_a_hand(it: &Open) -> bool {
+    it.class != UndoClass::OneShot
+}

@@ -1,0 +1,13 @@
+//! Plays scripts, and takes back what they did.
+
+pub mod act;
+pub mod back;
+pub mod desk;
+pub mod guardian;
+pub mod index;
+pub mod observe;
+pub mod play;
+pub mod recover;
+pub mod run;
+mod sample;
+mod witness;

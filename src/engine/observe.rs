@@ -1,0 +1,250 @@
+//! The observer: probes, the witness and the sampler, on a thread and a runtime of their own, so
+//! that a slow disk under the journal cannot delay what is measured.
+
+use std::{collections::BTreeMap, sync::Arc, thread::JoinHandle};
+
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time::MissedTickBehavior,
+};
+
+use crate::{
+    engine::{sample, witness},
+    journal::entry::{Fact, Look, ReadBack, Sample, Write},
+    probe::AnyProbe,
+    script::{
+        expect::Expect,
+        lines::{Script, Witness},
+    },
+    target::ProcessTarget,
+    units::Span,
+    verdict::Verdict,
+    world::{World, host::HostError, thread},
+};
+
+/// Rows that wait to be written down; beyond that they are counted and dropped.
+const ROWS_MAX: usize = 100_000;
+/// Looks of one probe that are under way at once.
+const FLIGHT_MAX: usize = 64;
+
+/// What is seen.
+pub(super) enum Row {
+    /// By the probe of the hypothesis with this number.
+    Look(usize, Look),
+    /// By the witness, writing.
+    Write(Write),
+    /// By the witness, reading back.
+    Read(ReadBack),
+    /// The witness has read everything back.
+    ReadAll,
+    /// By the sampler.
+    Sample(Box<Sample>),
+}
+
+/// What the witness is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cue {
+    /// Not yet.
+    Wait,
+    /// Write.
+    Write,
+    /// Stop writing, and read back.
+    ReadBack,
+}
+
+/// What the observer looks at.
+pub(super) struct Watch {
+    /// Probes, as their hypotheses have them.
+    pub(super) probes: Vec<(Arc<dyn AnyProbe>, Expect, Span)>,
+    /// The witness.
+    pub(super) witness: Option<Witness>,
+    /// Processes to sample.
+    pub(super) processes: BTreeMap<String, ProcessTarget>,
+    /// The prefix of the witness's records.
+    pub(super) run: String,
+}
+
+/// The observer, as the player has it.
+pub struct Observer {
+    names: Vec<String>,
+    looks: Vec<Vec<Look>>,
+    rows: mpsc::Receiver<Row>,
+    cue: watch::Sender<Cue>,
+    end: watch::Sender<bool>,
+    read_all: bool,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Where rows go.
+#[derive(Clone)]
+pub(super) struct Rows(mpsc::Sender<Row>);
+
+impl Rows {
+    /// Hands one row over. A reader that is hundreds of seconds behind loses rows, and the log says
+    /// so; the measurement goes on.
+    pub(super) fn put(&self, row: Row) {
+        if self.0.try_send(row).is_err() {
+            tracing::error!("a row of measurements was lost: the journal is far behind");
+        }
+    }
+}
+
+impl Observer {
+    /// Starts looking.
+    pub fn start(script: &Script, run: &str, world: &World) -> Result<Self, HostError> {
+        let (put, rows) = mpsc::channel(ROWS_MAX);
+        let (cue, heard) = (watch::Sender::new(Cue::Wait), watch::Sender::new(false));
+        let probes = script.hypotheses.iter();
+        let watch = Watch {
+            probes: probes.map(|it| (Arc::clone(&it.probe), it.expect.clone(), it.every)).collect(),
+            witness: script.witness.clone(),
+            processes: script.processes.clone(),
+            run: run.to_owned(),
+        };
+        let ears = (cue.subscribe(), heard.subscribe());
+        let world = world.clone();
+        let work = move || look_all(watch, &world, &Rows(put), ears);
+        let thread = thread::start("observer", work)
+            .map_err(|why| HostError::os("start a thread", why))?;
+        Ok(Self {
+            names: script.hypotheses.iter().map(|it| it.name.clone()).collect(),
+            looks: script.hypotheses.iter().map(|_| Vec::new()).collect(),
+            rows,
+            cue,
+            end: heard,
+            read_all: false,
+            thread: Some(thread),
+        })
+    }
+
+    /// Has the witness begin.
+    pub fn write(&self) {
+        self.cue.send_replace(Cue::Write);
+    }
+
+    /// Has the witness stop and read back.
+    pub fn read_back(&self) {
+        self.cue.send_replace(Cue::ReadBack);
+    }
+
+    /// Everything that could be read back was.
+    pub fn has_read_all(&self) -> bool {
+        self.read_all
+    }
+
+    /// All looks of the hypothesis with this number so far, in the order of sending.
+    pub fn looks(&self, hypothesis: usize) -> Vec<Look> {
+        let mut looks = self.looks.get(hypothesis).cloned().unwrap_or_default();
+        looks.sort_by_key(|it| it.0);
+        looks
+    }
+
+    /// What was seen since the last time, as facts.
+    pub fn take_facts(&mut self) -> Vec<Fact> {
+        let (mut writes, mut reads, mut facts) = (Vec::new(), Vec::new(), Vec::new());
+        let mut looks: Vec<Vec<Look>> = self.names.iter().map(|_| Vec::new()).collect();
+        while let Ok(row) = self.rows.try_recv() {
+            match row {
+                Row::Look(n, it) => looks.get_mut(n).into_iter().for_each(|to| to.push(it.clone())),
+                Row::Write(it) => writes.push(it),
+                Row::Read(it) => reads.push(it),
+                Row::ReadAll => self.read_all = true,
+                Row::Sample(it) => facts.push(Fact::Sampled(it)),
+            }
+        }
+        for ((name, all), mut rows) in self.names.iter().zip(&mut self.looks).zip(looks) {
+            if !rows.is_empty() {
+                rows.sort_by_key(|it| it.0);
+                all.extend(rows.iter().cloned());
+                facts.push(Fact::Looks { probe: name.clone(), rows });
+            }
+        }
+        if !writes.is_empty() {
+            writes.sort_by_key(|it| it.0);
+            facts.push(Fact::Writes { rows: writes });
+        }
+        if !reads.is_empty() {
+            reads.sort_by_key(|it| it.0);
+            facts.push(Fact::Reads { rows: reads });
+        }
+        facts
+    }
+
+    /// Stops looking and waits for the thread; what it saw last can still be taken.
+    pub fn end(&mut self) {
+        self.end.send_replace(true);
+        if let Some(thread) = self.thread.take() {
+            if thread.join().is_err() {
+                tracing::error!("the observer panicked: its last rows are lost");
+            }
+        }
+    }
+}
+
+impl Drop for Observer {
+    fn drop(&mut self) {
+        self.end.send_replace(true);
+    }
+}
+
+fn look_all(
+    watch: Watch,
+    world: &World,
+    rows: &Rows,
+    (cue, mut end): (watch::Receiver<Cue>, watch::Receiver<bool>),
+) {
+    let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let Ok(runtime) = built.inspect_err(|why| tracing::error!("nothing is observed: {why}")) else {
+        return;
+    };
+    runtime.block_on(async {
+        let mut tasks = JoinSet::new();
+        for (n, (probe, expect, every)) in watch.probes.into_iter().enumerate() {
+            tasks.spawn(look(n, (probe, expect, every), world.clone(), rows.clone()));
+        }
+        tasks.spawn(sample::sample(watch.processes, world.clone(), rows.clone()));
+        if let Some(it) = watch.witness {
+            tasks.spawn(witness::witness(it, watch.run, (world.clone(), rows.clone()), cue));
+        }
+        // Whoever holds the other end may also just vanish.
+        if end.wait_for(|it| *it).await.is_err() {
+            tracing::debug!("the player is gone");
+        }
+        tasks.shutdown().await;
+    });
+}
+
+/// Looks on a schedule of its own: a slow answer delays no later question.
+async fn look(
+    n: usize,
+    (probe, expect, every): (Arc<dyn AnyProbe>, Expect, Span),
+    world: World,
+    rows: Rows,
+) {
+    let mut tick = tokio::time::interval(every.duration());
+    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut flight = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            _ = tick.tick(), if flight.len() < FLIGHT_MAX => {
+                flight.push(once(&*probe, &expect, &world));
+            }
+            Some(it) = flight.next() => rows.put(Row::Look(n, it)),
+        }
+    }
+}
+
+/// Looks once, and judges what was seen.
+pub(super) async fn once(probe: &dyn AnyProbe, expect: &Expect, world: &World) -> Look {
+    let sent = world.clock.now_us();
+    let seen = probe.look(world).await;
+    let took = world.clock.now_us().saturating_sub(sent);
+    let short = |why: String| why.chars().take(200).collect::<String>();
+    match seen.map(|it| expect.judge(&it)) {
+        Ok(Ok(())) => Look(sent, took, Verdict::Pass, String::new()),
+        Ok(Err(why)) => Look(sent, took, Verdict::Fail, short(why)),
+        Err(blind) => Look(sent, took, Verdict::Inconclusive, short(blind.0)),
+    }
+}

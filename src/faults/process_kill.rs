@@ -1,0 +1,96 @@
+//! Ends processes. What brings them back is the target's business, and what a drill looks at.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    about::{About, Need},
+    action::{Action, Effect, Failure, Plan, Refusal},
+    journal::entry::UndoClass,
+    target::{ProcessTarget, one},
+    world::{
+        World,
+        host::{ProcessId, Signal},
+    },
+};
+
+/// Sends `signal` to the processes that fit `target`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProcessKill {
+    target: ProcessTarget,
+    #[serde(default = "one")]
+    max_targets: u32,
+    #[serde(default)]
+    signal: Ending,
+}
+
+/// Signals that end a process.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+enum Ending {
+    #[default]
+    Kill,
+    Term,
+    Int,
+}
+
+/// Those that were ended. There is no way back.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Killed(Vec<ProcessId>);
+
+impl Action for ProcessKill {
+    const ABOUT: &'static About = &About {
+        name: "process_kill",
+        summary: "ends processes with KILL, TERM or INT",
+        needs: &[Need::Kill],
+        example: "target: { name: postgres }\nmax_targets: 4\nsignal: KILL\n",
+    };
+    const CLASS: UndoClass = UndoClass::OneShot;
+    type Undo = Killed;
+
+    async fn plan(&self, world: &World) -> Result<Plan<Killed>, Refusal> {
+        let found = self.target.choose(self.max_targets, world)?;
+        let names: Vec<_> = found.iter().map(|it| format!("{} ({})", it.id.pid, it.name)).collect();
+        Ok(Plan {
+            will: format!("send {} to {}", self.signal.signal().word(), names.join(", ")),
+            by_hand: vec![format!("start {} again, as its service does", self.target)],
+            undo: Killed(found.into_iter().map(|it| it.id).collect()),
+        })
+    }
+
+    async fn apply(&self, killed: &Killed, world: &World) -> Result<(), Failure> {
+        for who in &killed.0 {
+            world.host.signal(who, self.signal.signal())?;
+        }
+        Ok(())
+    }
+
+    async fn effect(killed: &Killed, world: &World) -> Result<Effect, Failure> {
+        for who in &killed.0 {
+            // A process that was asked to end may take its time; five seconds is what it gets.
+            let mut looks = 0;
+            while world.host.process(who)?.is_some() {
+                if looks == 500 {
+                    return Ok(Effect::NotSeen(format!("{} still runs", who.pid)));
+                }
+                looks += 1;
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+        }
+        Ok(Effect::Seen(format!("{} of {} ended", killed.0.len(), killed.0.len())))
+    }
+
+    async fn undo(_: &Killed, _: &World) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+impl Ending {
+    fn signal(self) -> Signal {
+        match self {
+            Self::Kill => Signal::Kill,
+            Self::Term => Signal::Term,
+            Self::Int => Signal::Int,
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What a journal says may still stand in the world. Pure.
+
+use serde_json::Value;
+
+use crate::journal::entry::{Began, Entry, Fact, Family, Intent, OnVanish, UndoClass};
+
+/// An act that may stand.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Open {
+    /// Its number.
+    pub act: u32,
+    /// Its kind.
+    pub kind: String,
+    /// Fault or step.
+    pub family: Family,
+    /// How to go back.
+    pub undo: Value,
+    /// How a person goes back.
+    pub by_hand: Vec<String>,
+    /// Who goes back.
+    pub class: UndoClass,
+    /// What is to become of it if the runner vanishes.
+    pub on_vanish: OnVanish,
+    /// It went through.
+    pub applied: bool,
+    /// An undo was tried and failed.
+    pub stuck: bool,
+}
+
+/// Acts that may stand, newest first: every intent that was neither undone nor kept.
+pub fn outstanding(entries: &[Entry]) -> Vec<Open> {
+    let mut open: Vec<Open> = Vec::new();
+    for entry in entries {
+        match &entry.fact {
+            Fact::Intent(it) => open.push(opened(it)),
+            Fact::Applied { act, .. } => change(&mut open, *act, |it| it.applied = true),
+            Fact::Stuck { act, .. } => change(&mut open, *act, |it| it.stuck = true),
+            Fact::Undone { act, .. } | Fact::Kept { act } => open.retain(|it| it.act != *act),
+            _ => {}
+        }
+    }
+    open.reverse();
+    open
+}
+
+fn opened(intent: &Intent) -> Open {
+    Open {
+        act: intent.act,
+        kind: intent.kind.clone(),
+        family: intent.family,
+        undo: intent.undo.clone(),
+        by_hand: intent.by_hand.clone(),
+        class: intent.class,
+        on_vanish: intent.on_vanish,
+        applied: false,
+        stuck: false,
+    }
+}
+
+fn change(open: &mut [Open], act: u32, how: impl FnOnce(&mut Open)) {
+    if let Some(it) = open.iter_mut().find(|it| it.act == act) {
+        how(it);
+    }
+}
+
+/// What was fixed at the beginning, if the journal got that far.
+pub fn began(entries: &[Entry]) -> Option<&Began> {
+    entries.iter().find_map(|it| match &it.fact {
+        Fact::Began(began) => Some(&**began),
+        _ => None,
+    })
+}
+
+/// The run has said its last word.
+pub fn ended(entries: &[Entry]) -> bool {
+    entries.last().is_some_and(|it| matches!(it.fact, Fact::Ended { .. }))
+}

@@ -1,0 +1,104 @@
+//! The one way to look at the world.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::{BoxFuture, FutureExt as _};
+use serde::de::DeserializeOwned;
+
+use crate::{
+    about::About,
+    manifest::{
+        diagnostic::Diagnostic,
+        node::{Doc, Id},
+        place::Place,
+        read,
+    },
+    world::World,
+};
+
+/// A question to the world. It changes nothing.
+pub trait Probe: DeserializeOwned + Send + Sync + 'static {
+    /// Who am I?
+    const ABOUT: &'static About;
+    /// What a reading of mine can hold: the words that `expect` may use.
+    const READINGS: &'static [&'static str];
+    /// Looks once. An error is "could not see", never "saw it broken".
+    fn look(&self, world: &World) -> impl Future<Output = Result<Reading, Blind>> + Send;
+}
+
+/// What was seen, by name.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Reading(pub BTreeMap<&'static str, Datum>);
+
+/// One thing that was seen.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Datum {
+    /// A number.
+    Number(f64),
+    /// A text.
+    Text(String),
+}
+
+impl std::fmt::Display for Datum {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Number(it) => write!(f, "{it}"),
+            Self::Text(it) if it.chars().count() > 80 => {
+                write!(f, "`{}…`", it.chars().take(80).collect::<String>())
+            }
+            Self::Text(it) => write!(f, "`{it}`"),
+        }
+    }
+}
+
+/// Why there is no reading.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("could not look: {0}")]
+pub struct Blind(pub String);
+
+type Reader = fn(&Doc, Id, Place, &mut Vec<Diagnostic>) -> Option<Box<dyn AnyProbe>>;
+
+/// A probe's type, forgotten: what stands on a registry.
+pub struct ProbeKind {
+    /// Its about.
+    pub about: &'static About,
+    /// What its readings hold.
+    pub readings: &'static [&'static str],
+    read: Reader,
+}
+
+impl ProbeKind {
+    /// Puts `P` on the registry.
+    pub const fn of<P: Probe>() -> Self {
+        Self {
+            about: P::ABOUT,
+            readings: P::READINGS,
+            read: |doc, id, at, out| {
+                read::read::<P>(doc, id, at, out).map(|it| Box::new(it) as Box<dyn AnyProbe>)
+            },
+        }
+    }
+
+    /// Reads the settings of one probe; mistakes go to `out`.
+    pub fn read(
+        &self,
+        doc: &Doc,
+        id: Id,
+        at: Place,
+        out: &mut Vec<Diagnostic>,
+    ) -> Option<Box<dyn AnyProbe>> {
+        (self.read)(doc, id, at, out)
+    }
+}
+
+/// A probe that can be kept beside others.
+pub trait AnyProbe: Send + Sync {
+    /// See [`Probe::look`].
+    fn look<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<Reading, Blind>>;
+}
+
+impl<P: Probe> AnyProbe for P {
+    fn look<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<Reading, Blind>> {
+        Probe::look(self, world).boxed()
+    }
+}

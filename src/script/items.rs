@@ -1,0 +1,197 @@
+//! Reading what is done: actions, and the cues between them.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use crate::{
+    action::ActionKind,
+    journal::entry::{Family, Mark, OnVanish, UndoClass},
+    manifest::{
+        diagnostic::Diagnostic,
+        kinds::{Menu, Pick},
+        node::{Doc, Id},
+        read::read,
+        unread::Placed,
+    },
+    script::{
+        expect::Expect,
+        hypothesis::{known, probe},
+        lines::{Act, Declare, Item, Wait, WitnessCue},
+        read::Kinds,
+    },
+    units::Span,
+};
+
+/// What is no action, and changes nothing.
+const CUES: &[&str] = &["declare", "pause", "wait_for", "witness"];
+
+/// What may stand beside an action.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Beside {
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    after: Option<Span>,
+    #[serde(default, rename = "for")]
+    length: Option<Span>,
+    #[serde(default)]
+    on_vanish: Option<OnVanish>,
+}
+
+const BESIDE: &[&str] = &["name", "after", "for", "on_vanish"];
+
+/// Reads one fault of a scenario's method: it stands for its length, and the script waits.
+pub(super) fn fault(
+    doc: &mut Doc,
+    entry: Id,
+    kinds: &Kinds,
+    out: &mut Vec<Diagnostic>,
+) -> Option<Item> {
+    let faults: Vec<_> =
+        kinds.actions.iter().copied().filter(|it| it.family == Family::Fault).collect();
+    let known: Vec<&str> = faults.iter().map(|it| it.about.name).collect();
+    let pick = Menu { sort: "fault", known: &known, common: BESIDE }.pick(doc, entry, out)?;
+    let (n, settings) = pick.kind?;
+    let mut act = act(doc, (*faults.get(n)?, settings), pick, out)?;
+    if act.length.is_none() {
+        let help = "write how long it stands, such as `for: 10s`; every fault has an end";
+        out.push(Diagnostic::new("`for` is missing", pick.place, help));
+    }
+    act.waits = true;
+    Some(Item::Act(act))
+}
+
+/// Reads one step of a drill's phase.
+pub(super) fn step(
+    doc: &mut Doc,
+    entry: Id,
+    kinds: &Kinds,
+    out: &mut Vec<Diagnostic>,
+) -> Option<Item> {
+    let names = kinds.actions.iter().map(|it| it.about.name);
+    let known: Vec<&str> = CUES.iter().copied().chain(names).collect();
+    let pick = Menu { sort: "step", known: &known, common: BESIDE }.pick(doc, entry, out)?;
+    let (n, settings) = pick.kind?;
+    if let Some(kind) = n.checked_sub(CUES.len()).and_then(|it| kinds.actions.get(it)) {
+        let act = act(doc, (kind, settings), pick, out)?;
+        if act.length.is_none() && kind.family == Family::Fault && kind.class != UndoClass::OneShot
+        {
+            let help = "write how long it stands, such as `for: 10s`; every fault has an end";
+            out.push(Diagnostic::new("`for` is missing", pick.place, help));
+        }
+        return Some(Item::Act(act));
+    }
+    cue(doc, CUES.get(n)?, settings, (kinds, pick), out)
+}
+
+fn act(
+    doc: &Doc,
+    (kind, settings): (&'static ActionKind, Id),
+    pick: Pick,
+    out: &mut Vec<Diagnostic>,
+) -> Option<Act> {
+    let action = kind.read(doc, settings, pick.place, out);
+    let beside: Beside = read(doc, pick.common, pick.place, out)?;
+    let natural = match kind.family {
+        Family::Fault => OnVanish::Heal,
+        Family::Step => OnVanish::Keep,
+    };
+    Some(Act {
+        name: beside.name.unwrap_or_else(|| kind.about.name.replace('_', " ")),
+        kind,
+        action: action?,
+        after: beside.after,
+        length: beside.length,
+        waits: false,
+        on_vanish: beside.on_vanish.unwrap_or(natural),
+    })
+}
+
+/// What may stand beside a cue.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BesideCue {
+    #[serde(default)]
+    name: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenDeclare {
+    note: String,
+    #[serde(default)]
+    delay: Option<Span>,
+}
+
+fn cue(
+    doc: &mut Doc,
+    cue: &str,
+    settings: Id,
+    (kinds, pick): (&Kinds, Pick),
+    out: &mut Vec<Diagnostic>,
+) -> Option<Item> {
+    let beside: Option<BesideCue> = read(doc, pick.common, pick.place, out);
+    let name = beside?.name;
+    match cue {
+        "declare" => {
+            let WrittenDeclare { note, delay } = read(doc, settings, pick.place, out)?;
+            Some(Item::Declare(Declare { note, delay }))
+        }
+        "pause" => read(doc, settings, pick.place, out).map(Item::Pause),
+        "witness" => read::<WitnessCue>(doc, settings, pick.place, out).map(Item::Witness),
+        _ => wait(doc, settings, (name, kinds), out).map(Item::Wait),
+    }
+}
+
+/// What stands beside the probe of a `wait_for`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BesideWait {
+    expect: Placed<Expect>,
+    #[serde(default = "often")]
+    every: Span,
+    #[serde(default = "once")]
+    in_a_row: u32,
+    at_most: Span,
+    #[serde(default = "reached")]
+    mark: Mark,
+}
+
+const BESIDE_WAIT: &[&str] = &["expect", "every", "in_a_row", "at_most", "mark"];
+
+fn often() -> Span {
+    Span::millis(100)
+}
+
+fn once() -> u32 {
+    1
+}
+
+fn reached() -> Mark {
+    Mark::Reached
+}
+
+fn wait(
+    doc: &mut Doc,
+    entry: Id,
+    (name, kinds): (Option<String>, &Kinds),
+    out: &mut Vec<Diagnostic>,
+) -> Option<Wait> {
+    let (kind, probe, common, place) = probe(doc, entry, (&kinds.probes, BESIDE_WAIT), out)?;
+    let beside: Option<BesideWait> = read(doc, common, place, out);
+    let (kind, probe, beside) = (kind?, probe?, beside?);
+    known(kind, &beside.expect, out);
+    let BesideWait { expect, every, in_a_row, at_most, mark } = beside;
+    let expect = expect.value;
+    Some(Wait {
+        name: name.unwrap_or_else(|| expect.to_string()),
+        probe: Arc::from(probe),
+        expect,
+        every,
+        in_a_row: in_a_row.max(1),
+        at_most,
+        mark,
+    })
+}

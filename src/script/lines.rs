@@ -1,0 +1,202 @@
+//! A script, ready to be played.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use crate::{
+    action::{ActionKind, AnyAction},
+    journal::{
+        entry::{Mark, Objectives, OnVanish, PlannedPhase},
+        index::RunKind,
+    },
+    probe::AnyProbe,
+    script::{expect::Expect, hypothesis::Hypothesis},
+    target::ProcessTarget,
+    units::Span,
+};
+
+/// A scenario or a drill.
+pub struct Script {
+    /// Which of the two.
+    pub kind: RunKind,
+    /// Its title.
+    pub title: String,
+    /// What it is for.
+    pub description: String,
+    /// The seed that the file names.
+    pub seed: Option<u64>,
+    /// The whole run ends by then.
+    pub max: Span,
+    /// What must stay true.
+    pub hypotheses: Vec<Hypothesis>,
+    /// How long the hypotheses are looked at before anything is done.
+    pub baseline: Span,
+    /// How long they may take to be true again afterwards.
+    pub settle: Span,
+    /// What is done.
+    pub phases: Vec<Phase>,
+    /// What a drill must reach.
+    pub objectives: Option<Objectives>,
+    /// How a drill measures.
+    pub witness: Option<Witness>,
+    /// Processes whose utilisation is recorded, by the name that reports give them.
+    pub processes: BTreeMap<String, ProcessTarget>,
+    /// The variables that filled the file.
+    pub vars: BTreeMap<String, String>,
+}
+
+/// A named stretch of a script.
+pub struct Phase {
+    /// Its name.
+    pub name: String,
+    /// What is done in it, one after the other.
+    pub items: Vec<Item>,
+}
+
+/// One thing to do.
+pub enum Item {
+    /// An action.
+    Act(Act),
+    /// Nothing, for a while.
+    Pause(Span),
+    /// Look until something is so.
+    Wait(Wait),
+    /// Say that the outage is declared.
+    Declare(Declare),
+    /// Something for the witness.
+    Witness(WitnessCue),
+}
+
+/// An action and its circumstances.
+pub struct Act {
+    /// Its name in the report.
+    pub name: String,
+    /// Its kind.
+    pub kind: &'static ActionKind,
+    /// Its settings.
+    pub action: Box<dyn AnyAction>,
+    /// A pause before it.
+    pub after: Option<Span>,
+    /// How long it stands.
+    pub length: Option<Span>,
+    /// The script goes on only when its length is over.
+    pub waits: bool,
+    /// What is to become of it if the runner vanishes, and at the end.
+    pub on_vanish: OnVanish,
+}
+
+/// Looking until something is so.
+pub struct Wait {
+    /// What for, in words.
+    pub name: String,
+    /// The question.
+    pub probe: Arc<dyn AnyProbe>,
+    /// The answer that is waited for.
+    pub expect: Expect,
+    /// How often.
+    pub every: Span,
+    /// So often in a row.
+    pub in_a_row: u32,
+    /// Not longer than this.
+    pub at_most: Span,
+    /// The moment that this is, on a drill's clock.
+    pub mark: Mark,
+}
+
+/// A decision, made in advance for rehearsals.
+pub struct Declare {
+    /// What is said.
+    pub note: String,
+    /// How long the decision takes.
+    pub delay: Option<Span>,
+}
+
+/// What the witness is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WitnessCue {
+    /// Begin to write.
+    Start,
+    /// Stop writing, and read everything back.
+    ReadBack,
+}
+
+/// The client that writes through the disaster.
+#[derive(Debug, Clone)]
+pub struct Witness {
+    /// How it writes one record. `{id}` and `{seq}` stand for the record's name and number.
+    pub write: Request,
+    /// How it reads one record.
+    pub read: Request,
+    /// What the answer to a read holds if the record is as it was written.
+    pub read_contains: String,
+    /// One write each so often.
+    pub every: Span,
+    /// A write that is not acknowledged by then has failed.
+    pub deadline: Span,
+    /// Restored is the first of so many good ones in a row.
+    pub good_in_a_row: u32,
+}
+
+/// A request with places to fill.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// How.
+    pub method: crate::world::web::Method,
+    /// Where.
+    pub url: String,
+    /// Headers.
+    pub headers: BTreeMap<String, String>,
+    /// What to send.
+    pub body: Option<String>,
+}
+
+impl Request {
+    /// Fills the places.
+    pub fn ask(&self, id: &str, seq: u64, timeout: Duration) -> crate::world::web::Ask {
+        let fill = |text: &String| text.replace("{id}", id).replace("{seq}", &seq.to_string());
+        crate::world::web::Ask {
+            method: self.method,
+            url: fill(&self.url),
+            headers: self.headers.iter().map(|(name, value)| (name.clone(), fill(value))).collect(),
+            body: self.body.as_ref().map(fill),
+            timeout,
+        }
+    }
+}
+
+impl Script {
+    /// The plan in words, for the journal.
+    pub fn plan(&self) -> Vec<PlannedPhase> {
+        let phase = |it: &Phase| PlannedPhase {
+            phase: it.name.clone(),
+            items: it.items.iter().map(ToString::to_string).collect(),
+        };
+        self.phases.iter().map(phase).collect()
+    }
+
+    /// All acts, in order.
+    pub fn acts(&self) -> impl Iterator<Item = &Act> {
+        self.phases.iter().flat_map(|it| &it.items).filter_map(|it| match it {
+            Item::Act(act) => Some(act),
+            Item::Pause(_) | Item::Wait(_) | Item::Declare(_) | Item::Witness(_) => None,
+        })
+    }
+}
+
+impl std::fmt::Display for Item {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Act(Act { name, kind, length: Some(length), .. }) => {
+                write!(f, "{name} ({}) for {length}", kind.about.name)
+            }
+            Self::Act(Act { name, kind, .. }) => write!(f, "{name} ({})", kind.about.name),
+            Self::Pause(length) => write!(f, "wait {length}"),
+            Self::Wait(it) => write!(f, "wait until {}, at most {}", it.name, it.at_most),
+            Self::Declare(it) => write!(f, "declare: {}", it.note),
+            Self::Witness(WitnessCue::Start) => f.write_str("the witness begins to write"),
+            Self::Witness(WitnessCue::ReadBack) => {
+                f.write_str("the witness stops, and reads back what it wrote")
+            }
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! What is to be played: a scenario or a drill, read from its file, with every kind looked up.
+
+mod drill;
+pub mod expect;
+pub mod hypothesis;
+mod items;
+pub mod lines;
+pub mod read;
+mod scenario;

@@ -1,0 +1,85 @@
+//! A chaos scenario: a hypothesis, and faults that it should survive.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::{
+    journal::index::RunKind,
+    manifest::{diagnostic::Diagnostic, node::Doc, read::read, unread::Unread},
+    script::{
+        hypothesis, items,
+        lines::{Phase, Script},
+        read::Kinds,
+    },
+    target::ProcessTarget,
+    units::Span,
+};
+
+/// The file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    title: String,
+    #[serde(default)]
+    description: String,
+    #[serde(default)]
+    seed: Option<u64>,
+    #[serde(default = "five_minutes")]
+    max: Span,
+    #[serde(default = "one_second")]
+    baseline: Span,
+    #[serde(default = "five_seconds")]
+    settle: Span,
+    #[serde(default)]
+    hypothesis: Vec<Unread>,
+    method: Vec<Unread>,
+    #[serde(default)]
+    processes: BTreeMap<String, ProcessTarget>,
+    #[serde(default, rename = "vars")]
+    _vars: BTreeMap<String, String>,
+}
+
+fn five_minutes() -> Span {
+    Span::millis(300_000)
+}
+
+fn one_second() -> Span {
+    Span::millis(1_000)
+}
+
+fn five_seconds() -> Span {
+    Span::millis(5_000)
+}
+
+pub(super) fn scenario(doc: &mut Doc, kinds: &Kinds, out: &mut Vec<Diagnostic>) -> Option<Script> {
+    let top = doc.head(doc.root());
+    let written: Written = read(doc, doc.root(), top, out)?;
+    let mut hypotheses = Vec::new();
+    for it in written.hypothesis {
+        hypotheses.extend(hypothesis::hypothesis(doc, it.0, &kinds.probes, out));
+    }
+    let mut faults = Vec::new();
+    for it in &written.method {
+        faults.extend(items::fault(doc, it.0, kinds, out));
+    }
+    if written.method.is_empty() {
+        let help = "name at least one fault under `method`";
+        out.push(Diagnostic::new("a scenario without a fault shows nothing", top, help));
+    }
+    Some(Script {
+        kind: RunKind::Scenario,
+        title: written.title,
+        description: written.description,
+        seed: written.seed,
+        max: written.max,
+        hypotheses,
+        baseline: written.baseline,
+        settle: written.settle,
+        phases: vec![Phase { name: "disrupt".to_owned(), items: faults }],
+        objectives: None,
+        witness: None,
+        processes: written.processes,
+        vars: BTreeMap::new(),
+    })
+}

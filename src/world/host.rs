@@ -1,0 +1,146 @@
+//! One machine: its processes, files and commands. Every effect is here, so that a test can cut the
+//! power before, within or after any of them.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+
+/// A process that cannot be mistaken for a later one with the same number: ticks repeat from boot to
+/// boot, so the boot belongs to it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProcessId {
+    /// The number.
+    pub pid: u32,
+    /// When it started, in clock ticks since boot.
+    pub started: u64,
+    /// The boot, as the kernel names it.
+    pub boot: String,
+}
+
+/// A process as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// Which.
+    pub id: ProcessId,
+    /// Its name, at most 15 bytes, as the kernel keeps it.
+    pub name: String,
+    /// Its command line.
+    pub args: Vec<String>,
+    /// It is stopped (by a signal or a tracer).
+    pub stopped: bool,
+}
+
+/// The signals that we send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Signal {
+    /// Go on.
+    Cont,
+    /// Interrupt.
+    Int,
+    /// End at once.
+    Kill,
+    /// Stop, without a say.
+    Stop,
+    /// End, please.
+    Term,
+}
+
+impl Signal {
+    /// As `kill` takes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Cont => "CONT",
+            Self::Int => "INT",
+            Self::Kill => "KILL",
+            Self::Stop => "STOP",
+            Self::Term => "TERM",
+        }
+    }
+}
+
+/// Whether a signal found its target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// It was delivered.
+    Delivered,
+    /// That process is gone; a later one with its number was left alone.
+    Gone,
+}
+
+/// What a command left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// Its exit code; none if a signal ended it.
+    pub code: Option<i32>,
+    /// The last bytes of what it said, both streams.
+    pub said: String,
+}
+
+/// Why the host did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// The power went (only a simulated host says so).
+    #[error("the power was cut")]
+    PowerCut,
+    /// The operating system said no.
+    #[error("could not {what}: {why}")]
+    Os {
+        /// What was tried, as the rest of "could not".
+        what: String,
+        /// Why not.
+        why: String,
+    },
+    /// It took too long.
+    #[error("could not {what}: it did not end within {after:?}")]
+    TooLong {
+        /// What was tried.
+        what: String,
+        /// The limit.
+        after: Duration,
+    },
+}
+
+impl HostError {
+    /// From the operating system's answer.
+    pub fn os(what: impl Into<String>, why: impl std::fmt::Display) -> Self {
+        Self::Os { what: what.into(), why: why.to_string() }
+    }
+}
+
+/// What can be done to a machine, and seen of it. Effects are idempotent: twice is once.
+pub trait Host: Send + Sync {
+    /// The boot, as the kernel names it.
+    fn boot(&self) -> String;
+    /// All processes, by number.
+    fn processes(&self) -> Result<Vec<Process>, HostError>;
+    /// One process; none if it is gone.
+    fn process(&self, who: &ProcessId) -> Result<Option<Process>, HostError>;
+    /// The process with this number, whoever it is.
+    fn by_number(&self, pid: u32) -> Result<Option<Process>, HostError>;
+    /// Numbers of processes that nothing may ever be done to: pid 1, this process, its parents.
+    fn protected(&self) -> Vec<u32>;
+    /// Sends a signal to exactly this process.
+    fn signal(&self, who: &ProcessId, signal: Signal) -> Result<Sent, HostError>;
+    /// A file's bytes; none if it is not there.
+    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, HostError>;
+    /// Replaces a file's bytes, all at once, on disk when it returns.
+    fn write(&self, path: &str, bytes: &[u8]) -> Result<(), HostError>;
+    /// Removes a file; a file that is gone is no error.
+    fn remove(&self, path: &str) -> Result<(), HostError>;
+    /// Starts a child of ours that does the held part of the fault `kind` and dies with us. It
+    /// bears `mark`.
+    fn hold(&self, kind: &str, mark: &str, args: &[String]) -> Result<ProcessId, HostError>;
+    /// Children that bear `mark`, whoever started them.
+    fn held(&self, mark: &str) -> Result<Vec<ProcessId>, HostError>;
+    /// Processor time that a process has used, in microseconds; none if it is gone.
+    fn cpu_us(&self, who: &ProcessId) -> Result<Option<u64>, HostError>;
+    /// Runs a command to its end, without a shell.
+    fn command(
+        &self,
+        argv: Vec<String>,
+        limit: Duration,
+    ) -> BoxFuture<'_, Result<Finished, HostError>>;
+}

@@ -1,0 +1,287 @@
+//! The real host.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "this is the wall: effects on the real machine are here"
+)]
+
+use std::{
+    fs,
+    io::{ErrorKind, Write as _},
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures_util::future::{BoxFuture, FutureExt as _};
+use rustix::process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal};
+use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
+use tokio::io::AsyncReadExt as _;
+
+use crate::world::{
+    host::{Finished, Host, HostError, Process, ProcessId, Sent, Signal},
+    linux::proc::{self, Stat},
+};
+
+/// The most that is kept of what a command says, in bytes.
+const SAID_MAX: usize = 8 * 1024;
+
+/// This machine.
+pub struct LinuxHost {
+    program: PathBuf,
+    boot: String,
+    /// Children of ours, so that they can be reaped.
+    children: Mutex<Vec<Child>>,
+}
+
+impl LinuxHost {
+    /// `program` is what held children run.
+    pub fn new(program: PathBuf) -> Result<Self, HostError> {
+        Ok(Self { program, boot: boot_id()?, children: Mutex::default() })
+    }
+
+    fn look(&self, pid: u32) -> Result<Option<(Process, Stat)>, HostError> {
+        let Some(text) = gone_is_none(fs::read(format!("/proc/{pid}/stat")), "look at a process")?
+        else {
+            return Ok(None);
+        };
+        let Some(stat) = proc::stat(&String::from_utf8_lossy(&text)) else {
+            return Err(HostError::os(format!("read /proc/{pid}/stat"), "it is malformed"));
+        };
+        // A zombie is dead; only its parent has not heard of it yet.
+        if matches!(stat.state, 'Z' | 'X' | 'x') {
+            return Ok(None);
+        }
+        let args = gone_is_none(fs::read(format!("/proc/{pid}/cmdline")), "look at a process")?
+            .map_or_else(Vec::new, |it| proc::args(&it));
+        let process = Process {
+            id: ProcessId { pid, started: stat.started, boot: self.boot.clone() },
+            name: stat.name.clone(),
+            args,
+            stopped: matches!(stat.state, 'T' | 't'),
+        };
+        Ok(Some((process, stat)))
+    }
+
+    fn reap(&self) {
+        let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+        children.retain_mut(|it| !matches!(it.try_wait(), Ok(Some(_))));
+    }
+}
+
+impl Host for LinuxHost {
+    fn boot(&self) -> String {
+        self.boot.clone()
+    }
+
+    fn processes(&self) -> Result<Vec<Process>, HostError> {
+        self.reap();
+        let mut system = System::new().map_err(|why| HostError::os("list processes", why))?;
+        let nothing_more = ProcessRefreshKind::nothing().without_tasks();
+        system.refresh_processes_specifics(ProcessesToUpdate::All, true, nothing_more);
+        let mut pids: Vec<u32> = system.processes().keys().map(|it| it.as_u32()).collect();
+        pids.sort_unstable();
+        let mut all = Vec::with_capacity(pids.len());
+        for pid in pids {
+            all.extend(self.look(pid)?.map(|it| it.0));
+        }
+        Ok(all)
+    }
+
+    fn process(&self, who: &ProcessId) -> Result<Option<Process>, HostError> {
+        self.reap();
+        Ok(self.look(who.pid)?.map(|it| it.0).filter(|it| it.id == *who))
+    }
+
+    fn by_number(&self, pid: u32) -> Result<Option<Process>, HostError> {
+        self.reap();
+        Ok(self.look(pid)?.map(|it| it.0))
+    }
+
+    fn protected(&self) -> Vec<u32> {
+        let mut all = vec![1];
+        let mut pid = std::process::id();
+        while pid > 1 && !all.contains(&pid) {
+            all.push(pid);
+            pid = self.look(pid).ok().flatten().map_or(0, |it| it.1.parent);
+        }
+        all
+    }
+
+    fn signal(&self, who: &ProcessId, signal: Signal) -> Result<Sent, HostError> {
+        let what = || format!("send {} to process {}", signal.word(), who.pid);
+        let Some(pid) = i32::try_from(who.pid).ok().and_then(Pid::from_raw) else {
+            return Ok(Sent::Gone);
+        };
+        let handle = match pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(it) => it,
+            Err(rustix::io::Errno::SRCH) => return Ok(Sent::Gone),
+            Err(why) => return Err(HostError::os(what(), why)),
+        };
+        // The handle is fixed to one process; only now is it certain which one to compare.
+        if self.process(who)?.is_none() {
+            return Ok(Sent::Gone);
+        }
+        match pidfd_send_signal(&handle, number(signal)) {
+            Ok(()) => Ok(Sent::Delivered),
+            Err(rustix::io::Errno::SRCH) => Ok(Sent::Gone),
+            Err(why) => Err(HostError::os(what(), why)),
+        }
+    }
+
+    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, HostError> {
+        gone_is_none(fs::read(path), &format!("read {path}"))
+    }
+
+    fn write(&self, path: &str, bytes: &[u8]) -> Result<(), HostError> {
+        replace(Path::new(path), bytes, 0o644)
+            .map_err(|why| HostError::os(format!("write {path}"), why))
+    }
+
+    fn remove(&self, path: &str) -> Result<(), HostError> {
+        match fs::remove_file(path) {
+            Err(why) if why.kind() != ErrorKind::NotFound => {
+                Err(HostError::os(format!("remove {path}"), why))
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    fn hold(&self, kind: &str, mark: &str, args: &[String]) -> Result<ProcessId, HostError> {
+        let what = "start a child";
+        let child = Command::new(&self.program)
+            .arg0("holdfast-hold")
+            .args(["hold", kind, "--mark", mark, "--parent"])
+            .arg(std::process::id().to_string())
+            .arg("--")
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|why| HostError::os(what, why))?;
+        let pid = child.id();
+        self.children.lock().unwrap_or_else(PoisonError::into_inner).push(child);
+        self.by_number(pid)?.map(|it| it.id).ok_or_else(|| HostError::os(what, "it died at once"))
+    }
+
+    fn held(&self, mark: &str) -> Result<Vec<ProcessId>, HostError> {
+        let bears = |it: &Process| {
+            it.args.first().is_some_and(|it| it == "holdfast-hold")
+                && it
+                    .args
+                    .iter()
+                    .skip_while(|it| *it != "--mark")
+                    .nth(1)
+                    .is_some_and(|it| it == mark)
+        };
+        Ok(self.processes()?.into_iter().filter(bears).map(|it| it.id).collect())
+    }
+
+    fn cpu_us(&self, who: &ProcessId) -> Result<Option<u64>, HostError> {
+        let found = self.look(who.pid)?.filter(|it| it.0.id == *who);
+        let per_tick = 1_000_000 / rustix::param::clock_ticks_per_second().max(1);
+        Ok(found.map(|it| it.1.cpu_ticks.saturating_mul(per_tick)))
+    }
+
+    fn command(
+        &self,
+        argv: Vec<String>,
+        limit: Duration,
+    ) -> BoxFuture<'_, Result<Finished, HostError>> {
+        async move {
+            let shown = argv.join(" ");
+            match tokio::time::timeout(limit, run(argv)).await {
+                Ok(done) => done.map_err(|why| HostError::os(format!("run `{shown}`"), why)),
+                Err(_) => Err(HostError::TooLong { what: format!("run `{shown}`"), after: limit }),
+            }
+        }
+        .boxed()
+    }
+}
+
+/// Runs a command; it is killed when the future is dropped.
+async fn run(argv: Vec<String>) -> std::io::Result<Finished> {
+    let mut argv = argv.into_iter();
+    let program = argv.next().ok_or_else(|| std::io::Error::other("no program is named"))?;
+    let (read, write) = std::io::pipe()?;
+    let mut command = tokio::process::Command::new(program);
+    command.args(argv).stdin(Stdio::null()).kill_on_drop(true);
+    command.stdout(write.try_clone()?).stderr(write);
+    let mut child = command.spawn()?;
+    // Our own copies of the pipe's write end live in `command`.
+    drop(command);
+    let mut pipe = tokio::net::unix::pipe::Receiver::from_owned_fd(read.into())?;
+    let mut said = Vec::new();
+    let status = tokio::select! {
+        status = child.wait() => status?,
+        () = drain(&mut pipe, &mut said) => child.wait().await?,
+    };
+    // What it said last may still be in the pipe; a grandchild may hold the pipe open for ever.
+    let rest = Duration::from_millis(50);
+    if tokio::time::timeout(rest, drain(&mut pipe, &mut said)).await.is_err() {
+        tracing::debug!("a grandchild keeps the pipe open");
+    }
+    Ok(Finished { code: status.code(), said: String::from_utf8_lossy(&said).into_owned() })
+}
+
+async fn drain(pipe: &mut tokio::net::unix::pipe::Receiver, said: &mut Vec<u8>) {
+    let mut some = [0; 4096];
+    while let Ok(n @ 1..) = pipe.read(&mut some).await {
+        said.extend_from_slice(some.get(..n).unwrap_or(&[]));
+        let over = said.len().saturating_sub(SAID_MAX);
+        said.drain(..over);
+    }
+}
+
+fn number(signal: Signal) -> rustix::process::Signal {
+    match signal {
+        Signal::Cont => rustix::process::Signal::CONT,
+        Signal::Int => rustix::process::Signal::INT,
+        Signal::Kill => rustix::process::Signal::KILL,
+        Signal::Stop => rustix::process::Signal::STOP,
+        Signal::Term => rustix::process::Signal::TERM,
+    }
+}
+
+/// The boot, as the kernel names it.
+pub(super) fn boot_id() -> Result<String, HostError> {
+    let path = "/proc/sys/kernel/random/boot_id";
+    fs::read_to_string(path)
+        .map(|it| it.trim().to_owned())
+        .map_err(|why| HostError::os(format!("read {path}"), why))
+}
+
+/// Replaces a file whole: written beside, synced, renamed, and the folder synced.
+pub(super) fn replace(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".{}.tmp", std::process::id()));
+    let beside = folder.join(name);
+    let written = (|| {
+        let mut options = fs::OpenOptions::new();
+        let mut file = options.write(true).create(true).truncate(true).mode(mode).open(&beside)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)?;
+        fs::File::open(folder)?.sync_all()
+    })();
+    if written.is_err() && beside.exists() {
+        fs::remove_file(&beside)?;
+    }
+    written
+}
+
+/// A process or file that went away while we looked is no error.
+fn gone_is_none(read: std::io::Result<Vec<u8>>, what: &str) -> Result<Option<Vec<u8>>, HostError> {
+    match read {
+        Ok(it) => Ok(Some(it)),
+        Err(why) if why.kind() == ErrorKind::NotFound => Ok(None),
+        Err(why) if why.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => Ok(None),
+        Err(why) => Err(HostError::os(what, why)),
+    }
+}

@@ -1,0 +1,29 @@
+//! The real machine.
+
+pub mod clock;
+pub mod facts;
+pub mod hold;
+pub mod host;
+pub mod load;
+mod proc;
+pub mod state;
+pub mod store;
+pub mod web;
+
+use std::{path::PathBuf, sync::Arc};
+
+use crate::world::{
+    World,
+    host::HostError,
+    linux::{clock::LinuxClock, host::LinuxHost, web::LinuxWeb},
+};
+
+/// The world as it is. `program` is this executable: children that hold things for us run it.
+pub fn world(program: PathBuf) -> Result<World, HostError> {
+    Ok(World {
+        host: Arc::new(LinuxHost::new(program)?),
+        web: Arc::new(LinuxWeb::new()?),
+        clock: Arc::new(LinuxClock),
+        mark: String::new(),
+    })
+}

@@ -1,0 +1,61 @@
+//! What `/proc/PID` says. Parsing is pure.
+
+/// The fields of `/proc/PID/stat` that we need (proc(5)).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stat {
+    /// Field 2, without its parentheses.
+    pub(super) name: String,
+    /// Field 3: `R`, `S`, `T`, `Z` and so on.
+    pub(super) state: char,
+    /// Field 4.
+    pub(super) parent: u32,
+    /// Fields 14 and 15 together, in clock ticks.
+    pub(super) cpu_ticks: u64,
+    /// Field 22, in clock ticks since boot.
+    pub(super) started: u64,
+}
+
+/// Parses `/proc/PID/stat`. The name may hold anything, parentheses too, so the last one ends it.
+pub(super) fn stat(text: &str) -> Option<Stat> {
+    let (head, tail) = text.rsplit_once(") ")?;
+    let (_, name) = head.split_once('(')?;
+    let fields: Vec<&str> = tail.split_ascii_whitespace().collect();
+    let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
+    Some(Stat {
+        name: name.to_owned(),
+        state: fields.first()?.chars().next()?,
+        parent: u32::try_from(number(4)?).ok()?,
+        cpu_ticks: number(14)? + number(15)?,
+        started: number(22)?,
+    })
+}
+
+/// Parses `/proc/PID/cmdline`.
+pub(super) fn args(bytes: &[u8]) -> Vec<String> {
+    let text = bytes.strip_suffix(b"\0").unwrap_or(bytes);
+    if text.is_empty() {
+        return Vec::new();
+    }
+    text.split(|it| *it == 0).map(|it| String::from_utf8_lossy(it).into_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_hold_anything() {
+        let line = "77 (a) b (c)) S 1 77 77 0 -1 4194560 1 0 0 0 5 6 0 0 20 0 1 0 4242 1 1 1";
+        let found = stat(line).unwrap();
+        assert_eq!((found.name.as_str(), found.state, found.parent), ("a) b (c)", 'S', 1));
+        assert_eq!((found.cpu_ticks, found.started), (11, 4242));
+        assert_eq!(stat("77 (x) S 1 2"), None);
+        assert_eq!(stat(""), None);
+    }
+
+    #[test]
+    fn arguments_keep_their_empty_ones() {
+        assert_eq!(args(b"a\0\0b\0"), ["a", "", "b"]);
+        assert!(args(b"").is_empty());
+    }
+}

@@ -1,0 +1,169 @@
+//! The state folder: the only place where Holdfast keeps anything between commands.
+//!
+//! ```text
+//! index.json        a bounded summary that everybody may read
+//! lock              held by whoever plays or recovers
+//! open/RUN          one empty file for each run that has not ended
+//! runs/RUN/         journal.jsonl, reports, seal.json
+//! keys/             the key that seals
+//! sandbox/          the miniature bank
+//! ```
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "this is the wall: the state folder is here"
+)]
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{ErrorKind, Read as _, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::{FlockOperation, flock};
+
+use crate::world::{host::HostError, linux::host::replace};
+
+/// The journal's name in a run's folder.
+pub const JOURNAL: &str = "journal.jsonl";
+
+/// The folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateFolder {
+    root: PathBuf,
+}
+
+/// The right to play or recover in this folder, for as long as it lives.
+#[derive(Debug)]
+pub struct StateLock {
+    _file: File,
+}
+
+/// Why the state folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// It cannot be written.
+    #[error("could not use the state folder {path}: {why}")]
+    Unusable {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        why: std::io::Error,
+    },
+    /// Somebody else plays.
+    #[error("another run is using the state folder {path} (process {holder})")]
+    Busy {
+        /// Where.
+        path: PathBuf,
+        /// Who, as far as is known.
+        holder: String,
+    },
+    /// A host error.
+    #[error(transparent)]
+    Host(#[from] HostError),
+}
+
+impl StateFolder {
+    /// Names the folder; makes nothing yet.
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// Its path.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The folder of one run.
+    pub fn run(&self, run: &str) -> PathBuf {
+        self.root.join("runs").join(run)
+    }
+
+    /// Makes the folder if it is not there, and takes the right to play in it.
+    pub fn lock(&self) -> Result<StateLock, StateError> {
+        self.make().map_err(|why| self.unusable(why))?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let mut file = options.open(self.root.join("lock")).map_err(|why| self.unusable(why))?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                let mut holder = String::new();
+                if file.read_to_string(&mut holder).is_err() || holder.is_empty() {
+                    "unknown".clone_into(&mut holder);
+                }
+                return Err(StateError::Busy { path: self.root.clone(), holder });
+            }
+            Err(why) => return Err(self.unusable(why.into())),
+        }
+        let named = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
+        named.map_err(|why| self.unusable(why))?;
+        Ok(StateLock { _file: file })
+    }
+
+    /// Makes a run's folder, and marks the run as not ended.
+    pub fn begin(&self, run: &str) -> Result<PathBuf, StateError> {
+        let folder = self.run(run);
+        let made = DirBuilder::new().mode(0o700).create(&folder).and_then(|()| {
+            File::create(self.root.join("open").join(run))?.sync_all()?;
+            File::open(self.root.join("open"))?.sync_all()?;
+            File::open(self.root.join("runs"))?.sync_all()
+        });
+        made.map_err(|why| self.unusable(why)).map(|()| folder)
+    }
+
+    /// Marks a run as ended.
+    pub fn close(&self, run: &str) -> Result<(), StateError> {
+        match fs::remove_file(self.root.join("open").join(run)) {
+            Err(why) if why.kind() != ErrorKind::NotFound => Err(self.unusable(why)),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Runs that have not ended, oldest first.
+    pub fn open_runs(&self) -> Result<Vec<String>, StateError> {
+        let listed = match fs::read_dir(self.root.join("open")) {
+            Err(why) if why.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            listed => listed.map_err(|why| self.unusable(why))?,
+        };
+        let mut runs = Vec::new();
+        for entry in listed {
+            let entry = entry.map_err(|why| self.unusable(why))?;
+            runs.push(entry.file_name().to_string_lossy().into_owned());
+        }
+        runs.sort();
+        Ok(runs)
+    }
+
+    /// The newest run's id, by its name.
+    pub fn newest_run(&self) -> Option<String> {
+        let listed = fs::read_dir(self.root.join("runs")).ok()?;
+        listed.flatten().map(|it| it.file_name().to_string_lossy().into_owned()).max()
+    }
+
+    /// Reads a file of the folder; none if it is not there.
+    pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StateError> {
+        match fs::read(self.root.join(name)) {
+            Err(why) if why.kind() == ErrorKind::NotFound => Ok(None),
+            read => read.map(Some).map_err(|why| self.unusable(why)),
+        }
+    }
+
+    /// Replaces a file of the folder that everybody may read.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StateError> {
+        replace(&self.root.join(name), bytes, 0o644).map_err(|why| self.unusable(why))
+    }
+
+    fn make(&self) -> std::io::Result<()> {
+        let folder =
+            |path: &Path, mode: u32| DirBuilder::new().recursive(true).mode(mode).create(path);
+        folder(&self.root, 0o755)?;
+        folder(&self.root.join("runs"), 0o700)?;
+        folder(&self.root.join("open"), 0o700)
+    }
+
+    fn unusable(&self, why: std::io::Error) -> StateError {
+        StateError::Unusable { path: self.root.clone(), why }
+    }
+}

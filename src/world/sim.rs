@@ -1,0 +1,263 @@
+//! A simulated machine that counts effects and can lose its power at any of them.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use futures_util::future::{BoxFuture, FutureExt as _};
+
+use crate::world::{
+    World,
+    clock::{Clock, Stamp},
+    host::{Finished, Host, HostError, Process, ProcessId, Sent, Signal},
+    store::{Care, Store},
+    web::{Answer, Ask, Method, Web, WebError},
+};
+
+/// The state of a simulated machine.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Machine {
+    /// Processes that are not ours.
+    pub processes: BTreeMap<ProcessId, Process>,
+    /// Children of ours, and the marks that they bear.
+    pub held: BTreeMap<ProcessId, String>,
+    /// Files.
+    pub files: BTreeMap<String, Vec<u8>>,
+    /// What services say, by address; a request that changes something changes this.
+    pub web: BTreeMap<String, String>,
+    /// Commands that were run.
+    pub commands: Vec<Vec<String>>,
+    /// The run's journal. Not a part of the world that a run must restore.
+    pub journal: Vec<u8>,
+}
+
+impl Machine {
+    /// The machine after our process died: what the kernel held for it is gone.
+    #[must_use]
+    pub fn after_death(&self) -> Self {
+        Self { held: BTreeMap::new(), ..self.clone() }
+    }
+
+    /// The machine as others see it.
+    #[must_use]
+    pub fn without_journal(&self) -> Self {
+        Self { journal: Vec::new(), ..self.clone() }
+    }
+}
+
+/// When the power goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// Never.
+    Never,
+    /// As effect `n` begins: it does not happen.
+    Before(u32),
+    /// Within effect `n`: a line is half written, anything else did not happen.
+    Within(u32),
+    /// As effect `n` ends: it happened, and nobody was told.
+    After(u32),
+}
+
+/// The machine, shared by everything that looks at it.
+#[derive(Debug, Clone)]
+pub struct Sim {
+    state: Arc<Mutex<(Machine, u32)>>,
+    cut: Cut,
+}
+
+/// The boot of every simulated machine.
+pub const BOOT: &str = "simulated";
+
+/// A process of a simulated machine.
+pub fn process(pid: u32, name: &str) -> Process {
+    Process {
+        id: ProcessId { pid, started: u64::from(pid) * 10, boot: BOOT.to_owned() },
+        name: name.to_owned(),
+        args: vec![name.to_owned()],
+        stopped: false,
+    }
+}
+
+impl Sim {
+    /// A machine that loses power at `cut`.
+    pub fn new(machine: Machine, cut: Cut) -> Self {
+        Self { state: Arc::new(Mutex::new((machine, 0))), cut }
+    }
+
+    /// The machine as it stands.
+    pub fn machine(&self) -> Machine {
+        self.lock().0.clone()
+    }
+
+    /// How many effects were tried.
+    pub fn effects(&self) -> u32 {
+        self.lock().1
+    }
+
+    /// A world on this machine, and its journal's store.
+    pub fn world(&self) -> World {
+        World {
+            host: Arc::new(self.clone()),
+            web: Arc::new(self.clone()),
+            clock: Arc::new(SimClock),
+            mark: String::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (Machine, u32)> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn effect<T>(&self, act: impl FnOnce(&mut Machine, bool) -> T) -> Result<T, HostError> {
+        let mut state = self.lock();
+        let n = state.1;
+        state.1 += 1;
+        let halfway = self.cut == Cut::Within(n);
+        match self.cut {
+            Cut::Before(k) if n >= k => return Err(HostError::PowerCut),
+            Cut::Within(k) | Cut::After(k) if n > k => return Err(HostError::PowerCut),
+            Cut::Never | Cut::Before(_) | Cut::Within(_) | Cut::After(_) => {}
+        }
+        let done = act(&mut state.0, halfway);
+        let told = !halfway && self.cut != Cut::After(n);
+        if told { Ok(done) } else { Err(HostError::PowerCut) }
+    }
+
+    /// An effect that happens wholly or not at all.
+    fn whole<T: Default>(&self, act: impl FnOnce(&mut Machine) -> T) -> Result<T, HostError> {
+        self.effect(|machine, halfway| if halfway { T::default() } else { act(machine) })
+    }
+}
+
+impl Host for Sim {
+    fn boot(&self) -> String {
+        BOOT.to_owned()
+    }
+
+    fn processes(&self) -> Result<Vec<Process>, HostError> {
+        let state = self.lock();
+        let ours = state.0.held.iter().map(|(id, mark)| Process {
+            id: id.clone(),
+            name: "holdfast-hold".to_owned(),
+            args: vec!["holdfast-hold".to_owned(), "--mark".to_owned(), mark.clone()],
+            stopped: false,
+        });
+        Ok(state.0.processes.values().cloned().chain(ours).collect())
+    }
+
+    fn process(&self, who: &ProcessId) -> Result<Option<Process>, HostError> {
+        Ok(self.processes()?.into_iter().find(|it| it.id == *who))
+    }
+
+    fn by_number(&self, pid: u32) -> Result<Option<Process>, HostError> {
+        Ok(self.processes()?.into_iter().find(|it| it.id.pid == pid))
+    }
+
+    fn protected(&self) -> Vec<u32> {
+        vec![1]
+    }
+
+    fn signal(&self, who: &ProcessId, signal: Signal) -> Result<Sent, HostError> {
+        let gone = self.process(who)?.is_none();
+        self.whole(|machine| match signal {
+            Signal::Kill | Signal::Term | Signal::Int => {
+                machine.processes.remove(who);
+                machine.held.remove(who);
+            }
+            Signal::Stop | Signal::Cont => {
+                if let Some(it) = machine.processes.get_mut(who) {
+                    it.stopped = signal == Signal::Stop;
+                }
+            }
+        })?;
+        Ok(if gone { Sent::Gone } else { Sent::Delivered })
+    }
+
+    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, HostError> {
+        Ok(self.lock().0.files.get(path).cloned())
+    }
+
+    fn write(&self, path: &str, bytes: &[u8]) -> Result<(), HostError> {
+        self.whole(|machine| {
+            machine.files.insert(path.to_owned(), bytes.to_vec());
+        })
+    }
+
+    fn remove(&self, path: &str) -> Result<(), HostError> {
+        self.whole(|machine| {
+            machine.files.remove(path);
+        })
+    }
+
+    fn hold(&self, _: &str, mark: &str, _: &[String]) -> Result<ProcessId, HostError> {
+        let pid = 10_000 + self.effects();
+        let id = process(pid, "holdfast-hold").id;
+        self.whole(|machine| {
+            machine.held.insert(id.clone(), mark.to_owned());
+        })?;
+        Ok(id)
+    }
+
+    fn held(&self, mark: &str) -> Result<Vec<ProcessId>, HostError> {
+        let state = self.lock();
+        Ok(state.0.held.iter().filter(|it| it.1 == mark).map(|it| it.0.clone()).collect())
+    }
+
+    fn cpu_us(&self, who: &ProcessId) -> Result<Option<u64>, HostError> {
+        // A held child of a simulated machine is always busy: a millisecond a look.
+        let effects = u64::from(self.effects());
+        Ok(self.process(who)?.map(|_| effects.saturating_mul(1_000)))
+    }
+
+    fn command(
+        &self,
+        argv: Vec<String>,
+        _: Duration,
+    ) -> BoxFuture<'_, Result<Finished, HostError>> {
+        async move {
+            self.whole(|machine| machine.commands.push(argv))?;
+            Ok(Finished { code: Some(0), said: String::new() })
+        }
+        .boxed()
+    }
+}
+
+impl Web for Sim {
+    fn ask(&self, ask: Ask) -> BoxFuture<'_, Result<Answer, WebError>> {
+        async move {
+            let found = self.lock().0.web.get(&ask.url).cloned();
+            let Some(body) = found else {
+                return Err(WebError::NotConnected(format!("nobody is at {}", ask.url)));
+            };
+            if matches!(ask.method, Method::Get | Method::Head) {
+                return Ok(Answer { status: 200, body: body.into_bytes() });
+            }
+            let said = ask.body.unwrap_or_default();
+            self.whole(|machine| machine.web.insert(ask.url, said))
+                .map_err(|why| WebError::NoAnswer(why.to_string()))?;
+            Ok(Answer { status: 200, body: Vec::new() })
+        }
+        .boxed()
+    }
+}
+
+impl Store for Sim {
+    fn append(&mut self, bytes: &[u8], _: Care) -> Result<(), HostError> {
+        self.effect(|machine, halfway| {
+            let written = if halfway { bytes.len() / 2 } else { bytes.len() };
+            machine.journal.extend_from_slice(bytes.get(..written).unwrap_or(bytes));
+        })
+    }
+}
+
+/// A clock that stands still: the simulated machine has no use for time.
+#[derive(Debug, Clone, Copy)]
+pub struct SimClock;
+
+impl Clock for SimClock {
+    fn stamp(&self) -> Stamp {
+        Stamp { mono_us: 1_000_000, boot_us: 1_000_000, wall_us: 1_700_000_000_000_000 }
+    }
+}
