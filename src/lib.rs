@@ -7,6 +7,8 @@
 pub mod about;
 pub mod units;
 pub mod verdict;
+// floor: what the user wrote
+pub mod manifest;
 // floor: the record
 pub mod journal;
 // floor: the roof
