@@ -42,13 +42,20 @@ impl Complaint {
         let id = self.at.unwrap_or(top);
         let whole = matches!(doc.value(id), Some(Value::Map(_)));
         let head = if id == top { place } else { doc.head(id) };
-        let place = if whole { head } else { doc.place(id) };
+        let wrong = matches!(self.what, What::Wrong { .. });
+        let place = if whole && !wrong { head } else { doc.place(id) };
         match &self.what {
             What::UnknownKey { word, known } => Diagnostic::unknown_key(word, place, known),
             What::NoneOf { word, known } => Diagnostic::none_of(word, place, known),
             What::Missing(field) => Diagnostic::missing(field, head, &doc.whereabouts(id)),
             What::Wrong { wanted } => {
-                Diagnostic::wrong(wanted, &doc.given(id), place, &way_out(wanted, doc, id))
+                let given = match doc.list(id) {
+                    Some(items) if wanted.starts_with("a list of ") => {
+                        format!("not of {}", items.len())
+                    }
+                    Some(_) | None => doc.given(id),
+                };
+                Diagnostic::wrong(wanted, &given, place, &way_out(wanted, doc, id))
             }
             What::Other(why) => Diagnostic::new(why.as_str(), place, ""),
         }
@@ -142,6 +149,7 @@ fn way_out(wanted: &str, doc: &Doc, id: Id) -> String {
     };
     let help = match wanted {
         "text" if doc.is_null(id) => "write it here; `\"\"` is an empty text",
+        "text" => "write one word, or a text in quotes",
         "a mapping" => "write `key: value` lines under it, indented",
         _ if wanted.starts_with("a list") => "write `- item` lines under it, or `[item, item]`",
         "nothing" => "take it away",

@@ -176,7 +176,7 @@ impl Doc {
                 }
                 Some(Home::Top | Home::Item(..)) | None => format!("to entry {n}"),
             },
-            Some(Home::Top) | None => "at the top of the file".to_owned(),
+            Some(Home::Top) | None => "at the top level".to_owned(),
         }
     }
 }

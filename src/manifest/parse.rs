@@ -280,45 +280,66 @@ impl<'a> Builder<'a> {
 }
 
 /// What the parser says of bad text, in plain words where they are often needed.
-#[expect(clippy::wildcard_enum_match_arm, reason = "the rest speaks for itself")]
 fn syntax(why: &ScanError, text: &str) -> Diagnostic {
     let at = why.marker().byte_offset().unwrap_or(text.len());
-    let next = text.get(at..).and_then(|it| it.chars().next()).map_or(0, char::len_utf8);
+    let (before, after) = text.split_at_checked(at).unwrap_or((text, ""));
+    let next = after.chars().next().map_or(0, char::len_utf8);
     let place = Place::new(at, at.saturating_add(next)).within(text);
+    if matches!(why.kind(), ErrorKind::RecursionLimitExceeded) {
+        return Diagnostic::too_deep(DEPTH_MAX, place);
+    }
+    if before.ends_with('$') && after.starts_with('{') {
+        let help = "write `\"${name}\"`";
+        return Diagnostic::syntax("a variable inside of brackets needs quotes", place, help);
+    }
+    let (what, help) = remedy(why.kind());
     let said = why.info();
-    let (what, help) = match why.kind() {
-        ErrorKind::RecursionLimitExceeded => return Diagnostic::too_deep(DEPTH_MAX, place),
+    Diagnostic::syntax(what.unwrap_or(&said), place, help)
+}
+
+/// What to say, unless the parser's own words will do, and what to do.
+#[expect(clippy::wildcard_enum_match_arm, reason = "of the rest the parser speaks well enough")]
+fn remedy(kind: &ErrorKind) -> (Option<&'static str>, &'static str) {
+    match kind {
         ErrorKind::TabNotAllowed
         | ErrorKind::TabInBlockIndentation
         | ErrorKind::TabInIndentation
         | ErrorKind::TabInPlainScalar
-        | ErrorKind::TabAtBlockScalarStart => ("a tab stands here", "indent with spaces"),
+        | ErrorKind::TabAtBlockScalarStart => (Some("a tab stands here"), "indent with spaces"),
         ErrorKind::MappingValueNotAllowed => {
-            ("a `:` cannot stand here", "put a text that has `: ` in it into quotes")
+            (Some("a `:` cannot stand here"), "put a text that has `: ` in it into quotes")
+        }
+        ErrorKind::InvalidColonPlacement => {
+            (Some("a `:` cannot stand here"), "close the bracket that opens above")
+        }
+        ErrorKind::ExpectedFlowMappingSeparator => {
+            (Some("`,` or `}` is wanted here"), "put one there, or the text into quotes")
+        }
+        ErrorKind::ExpectedFlowSequenceSeparator => {
+            (Some("`,` or `]` is wanted here"), "put one there, or the text into quotes")
         }
         ErrorKind::UnclosedQuotedScalar => {
-            ("the quote that opens here is never closed", "close it with the same quote")
+            (Some("the quote that opens here is never closed"), "close it with the same quote")
         }
         ErrorKind::UnclosedFlowCollection { .. } => {
-            ("the bracket that opens here is never closed", "close it")
+            (Some("the bracket that opens here is never closed"), "close it")
         }
         ErrorKind::UnknownAnchor => (
-            "no value has this name",
-            "write `&name` before the value that `*name` stands for, \
-             or quotes around a text that begins with `*`",
+            Some("no value bears this name"),
+            "write `&name` before the value that `*name` stands for, or the text in quotes",
         ),
         ErrorKind::UnexpectedCharacter { .. } => {
-            ("no value can begin with this character", "put the text into quotes")
+            (Some("no value can begin with this character"), "put the text into quotes")
         }
         ErrorKind::SimpleKeyExpected => {
-            ("a key is here, but no `:` after it", "write `key: value`, with a space after `:`")
+            (Some("no `:` follows this key"), "write `key: value`, with a space after the `:`")
         }
         ErrorKind::ExpectedBlockSequenceEntry
         | ErrorKind::ExpectedBlockMappingKey
-        | ErrorKind::InvalidIndentation => {
-            (said.as_str(), "indent what belongs together by the same number of spaces")
-        }
-        _ => (said.as_str(), "look at the indentation, quotes and brackets here and just above"),
-    };
-    Diagnostic::syntax(what, place, help)
+        | ErrorKind::InvalidIndentation => (
+            Some("this does not fit to what is above it"),
+            "indent what belongs together by the same number of spaces",
+        ),
+        _ => (None, "look at the indentation, quotes and brackets here and just above"),
+    }
 }

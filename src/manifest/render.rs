@@ -6,12 +6,14 @@ use annotate_snippets::{
     Annotation, AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet,
 };
 
-use crate::manifest::{diagnostic::Diagnostic, place::Place, source::Source};
+use crate::manifest::{diagnostic::Diagnostic, place::Place, source::Source, words::calm};
 
 /// So many complaints are shown; of the others only the number.
 pub const SHOWN_MAX: usize = 50;
 /// Lines of more bytes are not drawn, only where they are.
 const DRAWN_MAX: usize = 8_192;
+/// Longer sentences are cut: a user's whole text may be in them.
+const SENTENCE_MAX: usize = 2_000;
 
 /// All complaints about `source`, in the order of their places, each once, with a blank line
 /// between them. Coloured for a terminal, or plain.
@@ -36,7 +38,7 @@ pub fn render(source: &Source, all: &[Diagnostic], coloured: bool) -> String {
 fn picture<'a>(source: &'a Source, it: &'a Diagnostic) -> Group<'a> {
     let shown = |it: Place| it.within(source.text()).first_line(source.text());
     let (place, also) = (shown(it.place), it.also.map(|(at, why)| (shown(at), why)));
-    let mut group = Group::with_title(Level::ERROR.primary_title(it.what.as_str()));
+    let mut group = Group::with_title(Level::ERROR.primary_title(calm(&it.what, SENTENCE_MAX)));
     let lines = Lines::around(source, place, also.map_or(place, |it| it.0));
     if lines.text.len() <= DRAWN_MAX {
         let second = also.map(|(at, why)| lines.mark(AnnotationKind::Context, at).label(why));
@@ -48,7 +50,10 @@ fn picture<'a>(source: &'a Source, it: &'a Diagnostic) -> Group<'a> {
             group = group.element(alone(source, at, AnnotationKind::Context, Some(why)));
         }
     }
-    if it.help.is_empty() { group } else { group.element(Level::HELP.message(it.help.as_str())) }
+    if it.help.is_empty() {
+        return group;
+    }
+    group.element(Level::HELP.message(calm(&it.help, SENTENCE_MAX)))
 }
 
 /// The line of one place; only its number where it is too long to be drawn.
@@ -86,7 +91,10 @@ impl<'a> Lines<'a> {
 
     fn draw(&self, source: &'a Source) -> Snippet<'a, Annotation<'a>> {
         let (line, _) = source.line_col(self.start);
-        Snippet::source(self.text).path(source.path()).line_start(line)
+        // The renderer shows most control characters as pictures, but obeys the second set of
+        // them; their stand-in is as long in bytes, so that no place moves.
+        let text = self.text.replace(|it| matches!(it, '\u{80}'..='\u{9f}'), "\u{b7}");
+        Snippet::source(text).path(source.path()).line_start(line)
     }
 
     fn mark(&self, kind: AnnotationKind, place: Place) -> Annotation<'a> {

@@ -2,13 +2,14 @@
 //!
 //! A value goes in as text: it is not looked through for variables again, and it never becomes a
 //! list, a mapping or a key. A scalar that is one variable and nothing else is read as if its
-//! value had been written there, so that it can be a number; every other is text.
+//! value had been written there, so that it can be a number; every other is text. Quotes do not
+//! change that, as `{cores: "${n}"}` needs them; they only keep an empty value a text.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::manifest::{
     diagnostic::Diagnostic,
-    node::{Doc, Id, Value},
+    node::{Doc, Id, Plain, Value},
     place::Place,
     source::BYTES_MAX,
 };
@@ -39,10 +40,11 @@ pub fn fill(doc: &mut Doc, vars: &BTreeMap<String, String>, out: &mut Vec<Diagno
         left = left.saturating_sub(bad.len());
         let mut parts = Parts::of(text);
         let alone = matches!((parts.next(), parts.next()), (Some(Part::Mark(..)), None));
+        let plain = alone && (plain || Plain::of(&filled) != Plain::Nothing);
         let spoilt = !bad.is_empty();
         if let Some(node) = doc.node_mut(id) {
             node.spoilt |= spoilt;
-            node.value = Value::Scalar { text: filled, plain: plain && alone };
+            node.value = Value::Scalar { text: filled, plain };
         }
     }
 }

@@ -7,20 +7,24 @@ const LISTED_MAX: usize = 24;
 
 /// The word in backticks: on one line, of bounded length, with nothing a terminal would obey.
 pub(crate) fn quote(word: &str) -> String {
-    let mut quoted = String::from("`");
-    for (at, c) in word.chars().enumerate() {
+    format!("`{}`", calm(word, QUOTED_MAX))
+}
+
+/// The text on one line, of `chars_max` characters at most, with nothing a terminal would obey.
+pub(crate) fn calm(text: &str, chars_max: usize) -> String {
+    let mut calm = String::new();
+    for (at, c) in text.chars().enumerate() {
         match c {
-            _ if at == QUOTED_MAX => {
-                quoted.push('…');
+            _ if at == chars_max => {
+                calm.push('…');
                 break;
             }
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => quoted.extend(c.escape_unicode()),
-            _ if c.is_control() => quoted.extend(c.escape_default()),
-            _ => quoted.push(c),
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => calm.extend(c.escape_unicode()),
+            _ if c.is_control() => calm.extend(c.escape_default()),
+            _ => calm.push(c),
         }
     }
-    quoted.push('`');
-    quoted
+    calm
 }
 
 /// The words in backticks, with commas; the list is cut where it is long.

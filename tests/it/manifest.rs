@@ -156,6 +156,7 @@ fn text_that_is_not_yaml_is_told_where_it_ends_to_be() {
         ("alias", "title: *nobody\n"),
         ("at", "title: @home\n"),
         ("no colon", "title: a\nmethod\n"),
+        ("variable", "title: {a: ${b}}\n"),
         ("binary", "title: \u{1}\n"),
     ];
     let all: String =
@@ -192,7 +193,7 @@ fn variables_are_complained_about_where_they_stand() {
 vars: {threads: \"4\", prcnt: \"80\"}
 title: 支付 ${titel} and ${prct}, then $${kept} and ${ }
 method:
-  - cpu_burn: {percent: \"${percent}\", cores: ${threads}}
+  - cpu_burn: {percent: \"${percent}\", cores: \"${threads}\"}
     for: ${length}
   - cpu_burn:
       percent: ${prcnt}
@@ -217,7 +218,7 @@ fn no_more_is_shown_than_can_be_read() {
 fn a_line_too_long_to_draw_still_has_its_place() {
     let text = format!("{{title: {}, methd: 1, methd: 2}}", "x".repeat(500_000));
     let text = shown("x.yaml", text);
-    assert!(text.contains("x.yaml:1:500012"), "{text}");
+    assert!(text.contains("x.yaml:1:500011"), "{text}");
     assert!(text.len() < 2_000, "{} bytes", text.len());
 }
 
@@ -272,9 +273,7 @@ fn a_choice_is_a_word_or_a_word_with_its_value() {
         Nothing,
         One(u8),
         Two(u8, u8),
-        Named {
-            n: u8,
-        },
+        Named { n: u8 },
     }
     let text = "[nothing, {nothing: }, {one: 1}, {two: [1, 2]}, {named: {n: 3}}]";
     let one = [Choice::Nothing, Choice::Nothing, Choice::One(1), Choice::Two(1, 2)];
@@ -287,11 +286,11 @@ fn a_choice_is_a_word_or_a_word_with_its_value() {
 #[test]
 fn a_placed_value_knows_where_it_stands() {
     let text = "支付: x\n名: [a, 'b c']\n";
-    let read: BTreeMap<String, Unread> = whole(text).unwrap();
+    let keys: BTreeMap<String, Unread> = whole(text).unwrap();
     let mut out = Vec::new();
     let doc = Doc::parse(&Source::new("x.yaml", text), &mut out).unwrap();
     let names: Vec<Placed<String>> =
-        read(&doc, read["名"].0, doc.place(read["名"].0), &mut out).unwrap();
+        read(&doc, keys["名"].0, doc.head(keys["名"].0), &mut out).unwrap();
     let at: Vec<_> = names.iter().map(|it| it.place.of(text)).collect();
     assert_eq!((at, out), (vec!["a", "'b c'"], vec![]));
 }
@@ -304,7 +303,7 @@ b: '${n}'
 c: x${n}
 d: ${list}
 e: $${n} ${self}
-f: [${n}, {k: ${word}}]
+f: ['${n}', {k: \"${word}\"}]
 ${n}: key
 ";
     let mut out = Vec::new();
@@ -322,10 +321,11 @@ ${n}: key
     );
     let at = doc.head(doc.root());
     assert_eq!(read::<u8>(&doc, value("a"), at, &mut out), Some(5));
+    assert_eq!(read::<u8>(&doc, value("b"), at, &mut out), Some(5));
+    assert_eq!(read::<(u8, Unread)>(&doc, value("f"), at, &mut out).map(|it| it.0), Some(5));
     assert_eq!(out, vec![]);
-    assert!(read::<u8>(&doc, value("b"), at, &mut out).is_some_and(|it| it == 1));
-    assert!(read::<Vec<u8>>(&doc, value("d"), at, &mut out).is_some_and(|it| it.is_empty()));
-    assert_eq!(out.len(), 2);
+    assert_eq!(read::<Vec<u8>>(&doc, value("d"), at, &mut out), Some(vec![]));
+    assert_eq!(out.len(), 1);
 }
 
 #[test]
@@ -410,6 +410,10 @@ fn monsters_are_turned_away() {
         format!("method:\n{}", "- x\n".repeat(90_000)),
         format!("title: {}", "\u{301}".repeat(500_000)),
         format!("- &a0 [x]\n{chain}"),
+        format!(
+            "title: a\nmethod:\n- for: 1s\n  cpu_burn: {{percent: 1, cores: 1, load: [{}]}}",
+            "x,".repeat(90_000)
+        ),
         long,
         twins,
     ] {
