@@ -101,19 +101,7 @@ impl Diagnostic {
         Self::new(format!("there is no key {} here", quote(key)), place, help)
     }
 
-    /// A word that is not on the list of a family, such as a fault or a probe.
-    /// `common` are words that may stand beside it: one of them may have been meant.
-    pub fn unknown_kind(sort: &str, word: &str, place: Place, all: (&[&str], &[&str])) -> Self {
-        let (known, common) = all;
-        let mut help = did_you_mean(word, known);
-        let meant = did_you_mean(word, common);
-        if !help.starts_with("did") && meant.starts_with("did") {
-            help = meant;
-        }
-        Self::new(format!("there is no {sort} {}", quote(word)), place, help)
-    }
-
-    /// A name that refers to nothing, such as a probe that no one declared.
+    /// A name that stands for nothing: a fault that there is not, a probe that nobody declared.
     pub fn unknown_name(sort: &str, name: &str, place: Place, known: &[&str]) -> Self {
         Self::new(format!("there is no {sort} {}", quote(name)), place, did_you_mean(name, known))
     }

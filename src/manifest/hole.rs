@@ -1,6 +1,6 @@
 //! What stands in for a mistaken value: something that every visitor can live with.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{
     Deserializer,
@@ -14,8 +14,9 @@ use serde::{
 use crate::{
     manifest::{
         complaint::{Complaint, What},
-        node::Id,
+        node::{Doc, Id},
         unread::{PLACED, UNREAD},
+        words::nearest,
     },
     units::HOLE,
 };
@@ -23,8 +24,8 @@ use crate::{
 /// The mistakes that were told, to be passed over when the value is read again.
 #[derive(Debug, Default)]
 pub(crate) struct Holes {
-    /// Keys that nobody reads: left out.
-    keys: BTreeSet<Id>,
+    /// Keys that nobody reads, and what may have been meant: left out.
+    keys: BTreeMap<Id, Option<&'static str>>,
     /// Values that do not fit: replaced.
     values: BTreeSet<Id>,
     /// Keys that must be there: put in.
@@ -35,14 +36,22 @@ impl Holes {
     /// Remembers a mistake. False if it was known: its stand-in was refused.
     pub(crate) fn dig(&mut self, id: Id, what: &What) -> bool {
         match what {
-            What::UnknownKey { .. } => self.keys.insert(id),
+            What::UnknownKey { word, known } => {
+                self.keys.insert(id, nearest(word, known)).is_none()
+            }
             What::Missing(field) => self.missing.insert((id, field)),
             What::NoneOf { .. } | What::Wrong { .. } | What::Other(_) => self.values.insert(id),
         }
     }
 
     pub(crate) fn leaves_out(&self, key: Id) -> bool {
-        self.keys.contains(&key)
+        self.keys.contains_key(&key)
+    }
+
+    /// Whether the complaint about an unknown key has told of this missing one, too.
+    pub(crate) fn misspelt(&self, doc: &Doc, mapping: Id, field: &'static str) -> bool {
+        let mut keys = doc.pairs(mapping).unwrap_or(&[]).iter();
+        keys.any(|it| self.keys.get(&it.0) == Some(&Some(field)))
     }
 
     pub(crate) fn replaces(&self, value: Id) -> bool {

@@ -2,8 +2,9 @@
 
 use crate::manifest::{
     diagnostic::Diagnostic,
-    node::{Doc, Id, Node, Value},
+    node::{Doc, Home, Id, Node, Value},
     place::Place,
+    words::nearest,
 };
 
 /// A mapping in two parts.
@@ -25,6 +26,19 @@ impl Doc {
         let common = Id::new(self.nodes.len());
         self.nodes.push(Node { place, value, home, spoilt: false });
         Some(Parted { common, rest })
+    }
+
+    /// Puts a value under the key that was meant, unless there is one already.
+    fn adopt(&mut self, mapping: Id, meant: &str, (key, value): (Id, Id)) {
+        if self.get(mapping, meant).is_some() {
+            return;
+        }
+        let (place, id) = (self.place(key), Id::new(self.nodes.len()));
+        let word = Value::Scalar { text: meant.to_owned(), plain: true };
+        self.nodes.push(Node { place, value: word, home: Home::Top, spoilt: false });
+        if let Some(Value::Map(pairs)) = self.node_mut(mapping).map(|it| &mut it.value) {
+            pairs.push((id, value));
+        }
     }
 }
 
@@ -50,9 +64,18 @@ pub struct Pick {
     pub place: Place,
 }
 
+/// A kind that an entry names.
+#[derive(Debug, Clone, Copy)]
+struct Named {
+    number: usize,
+    settings: Id,
+    place: Place,
+}
+
 impl Menu<'_> {
     /// Finds the one kind that an entry names. What is not known, a second kind, and no kind at
-    /// all are complaints. None if the entry is no mapping (told, too) or is `Id::NOWHERE`.
+    /// all are complaints; a slip of the hand is told and then read as what was meant. None if
+    /// the entry is no mapping (told, too) or is `Id::NOWHERE`.
     pub fn pick(&self, doc: &mut Doc, id: Id, out: &mut Vec<Diagnostic>) -> Option<Pick> {
         let Some(Parted { common, rest }) = doc.part(id, self.common) else {
             if doc.node(id).is_some_and(|it| !it.spoilt) {
@@ -60,35 +83,57 @@ impl Menu<'_> {
             }
             return None;
         };
-        let word = |key: Id| doc.text(key).unwrap_or("");
-        let number = |key: Id| self.known.iter().position(|it| *it == word(key));
-        let mut kind: Option<(usize, Id, Place)> = None;
-        let mut strange = Vec::new();
-        for (key, value) in rest {
-            match (number(key), kind) {
-                (Some(it), None) => kind = Some((it, value, doc.place(key))),
-                (Some(_), Some((.., first))) => {
-                    out.push(Diagnostic::two_kinds(self.sort, doc.place(key), first));
+        let (mut kind, strange) = self.known(doc, rest, out);
+        let mut told = false;
+        for (key, value) in strange {
+            let (word, place) = (doc.text(key).unwrap_or("").to_owned(), doc.place(key));
+            let meant = nearest(&word, self.common);
+            let named = self.number(nearest(&word, self.known).unwrap_or(""));
+            if kind.is_none() && (named.is_some() || meant.is_none()) {
+                out.push(Diagnostic::unknown_name(self.sort, &word, place, self.known));
+                kind = named.map(|number| Named { number, settings: value, place });
+                told = true;
+            } else {
+                out.push(Diagnostic::unknown_key(&word, place, self.common));
+                if let Some(meant) = meant {
+                    doc.adopt(common, meant, (key, value));
                 }
-                (None, _) => strange.push(key),
             }
         }
-        if kind.is_none() && strange.is_empty() {
+        if kind.is_none() && !told {
             out.push(Diagnostic::no_kind(self.sort, doc.head(id), self.known));
         }
-        for key in &strange {
-            let (word, place) = (word(*key), doc.place(*key));
-            out.push(match kind {
-                Some(_) => Diagnostic::unknown_key(word, place, self.common),
-                None => Diagnostic::unknown_kind(self.sort, word, place, (self.known, self.common)),
-            });
+        let place = kind.map_or_else(|| doc.head(id), |it| it.place);
+        Some(Pick { common, kind: kind.map(|it| (it.number, it.settings)), place })
+    }
+
+    fn number(&self, word: &str) -> Option<usize> {
+        self.known.iter().position(|it| *it == word)
+    }
+
+    /// The first known kind, and all that is none; further known ones are told.
+    fn known(
+        &self,
+        doc: &Doc,
+        rest: Vec<(Id, Id)>,
+        out: &mut Vec<Diagnostic>,
+    ) -> (Option<Named>, Vec<(Id, Id)>) {
+        let (mut kind, mut strange) = (None::<Named>, Vec::new());
+        for (key, settings) in rest {
+            let place = doc.place(key);
+            match (self.number(doc.text(key).unwrap_or("")), kind) {
+                (Some(number), None) => kind = Some(Named { number, settings, place }),
+                (Some(_), Some(first)) => {
+                    out.push(Diagnostic::two_kinds(self.sort, place, first.place));
+                }
+                (None, _) => strange.push((key, settings)),
+            }
         }
-        let place = kind.map_or_else(|| doc.head(id), |it| it.2);
-        Some(Pick { common, kind: kind.map(|(it, value, _)| (it, value)), place })
+        (kind, strange)
     }
 
     fn no_mapping(&self, doc: &Doc, id: Id) -> Diagnostic {
-        let place = doc.place(id).first_line(&doc.text);
+        let place = doc.place(id);
         let word = doc.text(id).unwrap_or("");
         let example = self.known.iter().find(|it| **it == word).or(self.known.first());
         let help = format!("write `{}:`, with settings under it", example.unwrap_or(&self.sort));

@@ -10,7 +10,7 @@ use serde::{
 };
 
 use crate::manifest::{
-    complaint::Complaint,
+    complaint::{Complaint, What},
     diagnostic::Diagnostic,
     hole::{Hole, Holes},
     node::{Doc, Id, Plain, Value},
@@ -42,10 +42,13 @@ pub fn read<T: DeserializeOwned>(
             Ok(it) => return Some(it),
             Err(why) => why,
         };
-        if !holes.dig(why.at.unwrap_or(id), &why.what) {
+        let whose = why.at.unwrap_or(id);
+        if !holes.dig(whose, &why.what) {
             return None; // Its stand-in was refused: it has been told, and no more can be learnt.
         }
-        out.push(why.tell(doc, (id, at)));
+        if !matches!(why.what, What::Missing(field) if holes.misspelt(doc, whose, field)) {
+            out.push(why.tell(doc, (id, at)));
+        }
     }
     None
 }

@@ -4,6 +4,8 @@
 const QUOTED_MAX: usize = 60;
 /// So many known words are listed in a complaint.
 const LISTED_MAX: usize = 24;
+/// So many known words are compared with an unknown one.
+const COMPARED_MAX: usize = 1_000;
 
 /// The word in backticks: on one line, of bounded length, with nothing a terminal would obey.
 pub(crate) fn quote(word: &str) -> String {
@@ -48,13 +50,14 @@ pub(crate) fn did_you_mean(word: &str, known: &[&str]) -> String {
 }
 
 /// The known word that differs from `word` in a third of its letters at most.
-fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let letters = word.chars().take(QUOTED_MAX + 1).count();
     if letters > QUOTED_MAX {
         return None;
     }
     let slips_max = (letters / 3).max(1);
-    let scored = known.iter().map(|it| (slips(word, it), *it));
+    let likely = known.iter().take(COMPARED_MAX).filter(|it| it.len() <= 8 * QUOTED_MAX);
+    let scored = likely.map(|it| (slips(word, it), *it));
     scored.filter(|it| it.0 <= slips_max).min_by_key(|it| it.0).map(|it| it.1)
 }
 

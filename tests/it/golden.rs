@@ -26,11 +26,16 @@ pub(crate) fn same_as(name: &str, text: &str) {
 fn difference(kept: &str, text: &str) -> String {
     let (old, new): (Vec<_>, Vec<_>) = (kept.lines().collect(), text.lines().collect());
     let same = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
-    let around = |lines: &[&str], mark: &str| {
-        let shown = lines.iter().skip(same).take(12);
-        shown.map(|it| format!("{mark} {it}\n")).collect::<String>()
+    let some = |lines: &[&str], from: usize, most: usize, mark: &str| {
+        let shown = lines.iter().skip(from).take(most);
+        shown.map(|it| format!("{mark} {it}\n")).collect::<Vec<_>>().concat()
     };
-    let before: String =
-        old.iter().take(same).skip(same.saturating_sub(3)).map(|it| format!("  {it}\n")).collect();
-    format!("line {}:\n{before}{}{}", same + 1, around(&old, "-"), around(&new, "+"))
+    let before = same.saturating_sub(3);
+    format!(
+        "line {}:\n{}{}{}",
+        same + 1,
+        some(&old, before, same - before, " "),
+        some(&old, same, 12, "-"),
+        some(&new, same, 12, "+"),
+    )
 }
