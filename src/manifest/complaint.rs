@@ -15,10 +15,20 @@ pub(crate) struct Complaint {
 
 #[derive(Debug)]
 pub(crate) enum What {
-    UnknownKey { word: String, known: &'static [&'static str] },
-    NoneOf { word: String, known: &'static [&'static str] },
+    UnknownKey {
+        word: String,
+        known: &'static [&'static str],
+    },
+    NoneOf {
+        word: String,
+        known: &'static [&'static str],
+    },
     Missing(&'static str),
-    Wrong { wanted: String },
+    Wrong {
+        wanted: String,
+    },
+    /// A word that wants a value stands alone.
+    Bare,
     Other(String),
 }
 
@@ -29,6 +39,10 @@ impl Complaint {
 
     pub(crate) fn wanted(wanted: impl Into<String>) -> Self {
         Self::new(What::Wrong { wanted: wanted.into() })
+    }
+
+    pub(crate) fn bare() -> Self {
+        Self::new(What::Bare)
     }
 
     /// Says which value it is about, unless that is known more exactly.
@@ -57,6 +71,7 @@ impl Complaint {
                 };
                 Diagnostic::wrong(wanted, &given, place, &way_out(wanted, doc, id))
             }
+            What::Bare => Diagnostic::bare(doc.text(id).unwrap_or(""), place),
             What::Other(why) => Diagnostic::new(why.as_str(), place, ""),
         }
     }
@@ -69,6 +84,7 @@ impl Display for Complaint {
             What::NoneOf { word, .. } => write!(f, "`{word}` is not known here"),
             What::Missing(field) => write!(f, "`{field}` is missing"),
             What::Wrong { wanted } => write!(f, "{wanted} is wanted here"),
+            What::Bare => f.write_str("a value belongs to this word"),
             What::Other(why) => f.write_str(why),
         }
     }

@@ -125,6 +125,12 @@ impl Diagnostic {
         Self::new(format!("{wanted} is wanted here, {given}"), place, help)
     }
 
+    /// One of several words, one that wants a value.
+    pub(crate) fn bare(word: &str, place: Place) -> Self {
+        let help = format!("write {}", quote(&format!("{word}: …")));
+        Self::new(format!("{} wants a value", quote(word)), place, help)
+    }
+
     /// `${name}` of an unknown name.
     pub(crate) fn unknown_variable(name: &str, place: Place, known: &[&str]) -> Self {
         let help = if known.is_empty() {

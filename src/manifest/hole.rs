@@ -40,7 +40,9 @@ impl Holes {
                 self.keys.insert(id, nearest(word, known)).is_none()
             }
             What::Missing(field) => self.missing.insert((id, field)),
-            What::NoneOf { .. } | What::Wrong { .. } | What::Other(_) => self.values.insert(id),
+            What::NoneOf { .. } | What::Wrong { .. } | What::Bare | What::Other(_) => {
+                self.values.insert(id)
+            }
         }
     }
 

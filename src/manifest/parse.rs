@@ -141,6 +141,10 @@ impl<'a> Builder<'a> {
 
     fn begin(&mut self, value: Value, anchor: usize, place: Place) -> Result<(), Enough> {
         let nests = !matches!(value, Value::Scalar { .. });
+        // The parser bounds blocks and brackets each for themselves.
+        if nests && self.open.len() >= DEPTH_MAX {
+            return self.stop(Diagnostic::too_deep(DEPTH_MAX, place));
+        }
         let id = Id::new(self.nodes.len());
         self.nodes.push(Node { place, value, home: Home::Top, spoilt: false });
         let before = self.total;

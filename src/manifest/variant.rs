@@ -42,11 +42,11 @@ impl<'de> VariantAccess<'de> for Alone {
     }
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, _: T) -> Result<T::Value, Complaint> {
-        Err(Complaint::wanted("`word: value`"))
+        Err(Complaint::bare())
     }
 
-    fn tuple_variant<V: Visitor<'de>>(self, len: usize, _: V) -> Result<V::Value, Complaint> {
-        Err(Complaint::wanted(format!("`word: value` with a list of {len}")))
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, Complaint> {
+        Err(Complaint::bare())
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -54,7 +54,7 @@ impl<'de> VariantAccess<'de> for Alone {
         _: &'static [&'static str],
         _: V,
     ) -> Result<V::Value, Complaint> {
-        Err(Complaint::wanted("`word: value` with a mapping"))
+        Err(Complaint::bare())
     }
 }
 

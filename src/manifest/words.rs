@@ -49,10 +49,11 @@ pub(crate) fn did_you_mean(word: &str, known: &[&str]) -> String {
     nearest(word, known).map_or(all.clone(), |it| format!("did you mean {}? ({all})", quote(it)))
 }
 
-/// The known word that differs from `word` in a third of its letters at most.
+/// The known word that differs from `word` in a third of its letters at most. Of one letter
+/// nothing can be guessed.
 pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let letters = word.chars().take(QUOTED_MAX + 1).count();
-    if letters > QUOTED_MAX {
+    if !(2..=QUOTED_MAX).contains(&letters) {
         return None;
     }
     let slips_max = (letters / 3).max(1);

@@ -97,6 +97,22 @@ method:
 }
 
 #[test]
+fn a_slip_of_the_hand_is_told_once_and_read_as_what_was_meant() {
+    let text = "\
+titel: a
+method:
+  - cpu_brun: {percent: 80, coers: 2}
+    fro: 10
+  - process_pause: {name: [a], targets_max: 0x10}
+    for: 10s
+    until: 3s
+    cpu_burn:
+  - {disk_fill: 3, after: 1s}
+";
+    golden::same_as("manifest/slips.txt", &shown("slips.yaml", text));
+}
+
+#[test]
 fn no_more_is_shown_than_can_be_read() {
     let keys: Vec<String> = (0..SHOWN_MAX + 3).map(|n| format!("wrong{n}: 1\n")).collect();
     let text = shown("x.yaml", format!("title: a\nmethod: []\n{}", keys.concat()));

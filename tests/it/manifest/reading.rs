@@ -51,7 +51,7 @@ method:
     assert_eq!(
         faults,
         [
-            (common(span("10s"), Some("250ms")), pause("gateway", (67, 74), 1, How::Signal)),
+            (common(span("10s"), Some("250ms")), pause("gateway", (69, 76), 1, How::Signal)),
             (common(span("1m"), None), Fault::Burn(burn)),
             (common(span("5s"), None), pause(title, (10, 26), 2, How::Ptrace)),
         ]
@@ -94,6 +94,35 @@ fn a_choice_is_a_word_or_a_word_with_its_value() {
     assert_eq!(whole(text), Ok(all));
     let bad = "- nothin\n- {nothing: 1}\n- one\n- {one: x}\n- {two: [1]}\n- {named: {m: 1}}\n- {a: 1, b: 2}\n- [x]\n- {tow: 1}\n";
     golden::same_as("manifest/choices.txt", &whole::<Vec<Choice>>(bad).unwrap_err());
+}
+
+#[test]
+fn a_type_may_refuse_what_it_is_made_of() {
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Bounds {
+        least: u8,
+        most: u8,
+    }
+    #[derive(Debug, Deserialize)]
+    #[serde(try_from = "Bounds")]
+    struct Range(#[expect(dead_code, reason = "only its making is of interest")] Bounds);
+    impl TryFrom<Bounds> for Range {
+        type Error = String;
+        fn try_from(it: Bounds) -> Result<Self, String> {
+            if it.least <= it.most {
+                Ok(Self(it))
+            } else {
+                Err("`most` is less than `least`".into())
+            }
+        }
+    }
+    let told =
+        whole::<BTreeMap<String, Range>>("a: {least: 1, most: 2}\nb:\n  least: 2\n  most: 1\n");
+    assert_eq!(
+        told.unwrap_err(),
+        "error: `most` is less than `least`\n --> t.yaml:2:1\n  |\n2 | b:\n  | ^\n"
+    );
 }
 
 #[test]

@@ -58,6 +58,28 @@ fn monsters_are_turned_away() {
 }
 
 #[test]
+fn no_way_of_nesting_goes_deeper_than_another() {
+    let (blocks, brackets) = ("- ".repeat(40), ("[".repeat(40), "]".repeat(40)));
+    let chain: Vec<String> = (1..80).map(|n| format!("- &a{n} [*a{}]\n", n - 1)).collect();
+    for text in [
+        "- ".repeat(65),
+        "[".repeat(65),
+        format!("{blocks}{}{}", brackets.0, brackets.1),
+        format!("- &a0 [x]\n{}", chain.concat()),
+    ] {
+        let (told, _) = check(&Source::new("x.yaml", text));
+        let told: Vec<String> = told.iter().map(ToString::to_string).collect();
+        assert_eq!(told, ["nested more than 64 deep"]);
+    }
+    let deepest = format!("{}x{}", "[".repeat(64), "]".repeat(64));
+    let (told, _) = check(&Source::new("x.yaml", deepest));
+    assert_eq!(
+        told.first().map(ToString::to_string).as_deref(),
+        Some("a mapping is wanted here, not a list")
+    );
+}
+
+#[test]
 fn a_long_file_is_read_to_its_end() {
     let entry = "  - process_pause: {name: gateway, targets_max: 1}\n    for: 10s\n";
     let text = format!("title: a\nmethod:\n{}", entry.repeat(500));
