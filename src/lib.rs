@@ -13,15 +13,21 @@ pub mod manifest;
 pub mod world;
 // floor: the record
 pub mod journal;
+// floor: what a run showed
+pub mod evidence;
+pub mod report;
 // floor: contracts
 pub mod action;
 pub mod probe;
 pub mod target;
 // floor: the script
 pub mod script;
+// floor: the player
+pub mod engine;
 // floor: families, one file a kind
 pub mod faults;
 pub mod probes;
+pub mod reports;
 pub mod steps;
 // floor: the one place that knows every family
 pub mod registry;
