@@ -9,5 +9,10 @@ pub mod units;
 pub mod verdict;
 // floor: the record
 pub mod journal;
+// floor: what a run showed
+pub mod evidence;
+pub mod report;
+// floor: families of kinds
+pub mod reports;
 // floor: the roof
 pub mod cli;
