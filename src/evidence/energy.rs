@@ -1,0 +1,200 @@
+//! How busy the machine was and what energy it used, phase by phase.
+//!
+//! Means are weighted by time: a sample speaks for the stretch since the sample before. Energy
+//! samples are cumulative, so a stretch used what they gained between its ends, interpolated
+//! between neighbours; bounds are treated likewise. Amounts of different methods are never added.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::{
+    evidence::{say, scale::Window, timeline::Phase},
+    journal::{entry::Sample, index::EnergyFigures},
+};
+
+/// A sample on the run's scale. As JSON: `[at_us, cpu_ratio, memory_used_bytes, joules]`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(into = "(i64, f64, u64, Option<f64>)")]
+pub struct Point {
+    /// When, in microseconds since the run began.
+    pub at_us: i64,
+    /// The sample as it was taken.
+    pub sample: Sample,
+}
+
+impl From<Point> for (i64, f64, u64, Option<f64>) {
+    fn from(it: Point) -> Self {
+        let sample = it.sample;
+        (it.at_us, sample.cpu_ratio, sample.memory_used_bytes, sample.energy.map(|it| it.joules))
+    }
+}
+
+/// What a stretch of the run used.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Use {
+    /// The phase's name, or `whole run`.
+    pub name: String,
+    /// The stretch.
+    pub window: Window,
+    /// Mean busy share of all CPUs, 0 to 1.
+    pub cpu_mean_ratio: Option<f64>,
+    /// Highest busy share of a sample.
+    pub cpu_peak_ratio: Option<f64>,
+    /// Highest memory in use, in bytes.
+    pub memory_peak_bytes: Option<u64>,
+    /// The processes that the run names.
+    pub processes: Vec<ProcessMean>,
+    /// The energy used.
+    pub energy: Energy,
+}
+
+/// What a process used over a stretch.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ProcessMean {
+    /// Its name in the run.
+    pub name: String,
+    /// Mean busy CPUs while it was sampled (1 is one whole CPU).
+    pub cpus_mean: f64,
+    /// Highest resident memory, in bytes.
+    pub rss_peak_bytes: u64,
+}
+
+/// Energy, or why there is none.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Energy {
+    /// So much.
+    Measured {
+        /// The best estimate with its bounds, in joules, and the method.
+        #[serde(flatten)]
+        figures: EnergyFigures,
+        /// The same in watt-hours: 1 Wh is 3,600 J.
+        watt_hours: f64,
+        /// The mean power over the stretch that the samples cover, in watts.
+        watts_mean: Option<f64>,
+        /// The share of the stretch that the samples cover, 0 to 1.
+        covered_ratio: f64,
+    },
+    /// It could not be had.
+    Unavailable {
+        /// Why.
+        why: String,
+    },
+}
+
+/// The whole run and each of its phases.
+pub fn uses(phases: &[Phase], points: &[Point], end_us: i64) -> (Use, Vec<Use>) {
+    let whole = Window { from_us: 0, to_us: end_us.max(0) };
+    let each = phases.iter().map(|it| {
+        let to_us = it.to_us.unwrap_or(whole.to_us);
+        stretch(&it.name, Window { from_us: it.from_us, to_us }, points)
+    });
+    (stretch("whole run", whole, points), each.collect())
+}
+
+fn stretch(name: &str, window: Window, points: &[Point]) -> Use {
+    let spans = overlaps(window, points);
+    let weight: i64 = spans.iter().map(|(us, _)| *us).fold(0, i64::saturating_add);
+    let sum: f64 = spans.iter().map(|(us, it)| say::seconds(*us) * it.sample.cpu_ratio).sum();
+    Use {
+        name: name.to_owned(),
+        window,
+        cpu_mean_ratio: (weight > 0).then(|| sum / say::seconds(weight)),
+        cpu_peak_ratio: spans.iter().map(|(_, it)| it.sample.cpu_ratio).reduce(f64::max),
+        memory_peak_bytes: spans.iter().map(|(_, it)| it.sample.memory_used_bytes).max(),
+        processes: processes(&spans),
+        energy: energy(window, points),
+    }
+}
+
+/// The samples that speak for some of the stretch, each with how much of it.
+fn overlaps(window: Window, points: &[Point]) -> Vec<(i64, &Point)> {
+    let mut since_us = 0;
+    let mut spans = Vec::new();
+    for point in points {
+        let overlap = point.at_us.min(window.to_us).saturating_sub(since_us.max(window.from_us));
+        if overlap > 0 {
+            spans.push((overlap, point));
+        }
+        since_us = point.at_us;
+    }
+    spans
+}
+
+fn processes(spans: &[(i64, &Point)]) -> Vec<ProcessMean> {
+    let mut sums: BTreeMap<&str, (f64, f64, u64)> = BTreeMap::new();
+    for (us, point) in spans {
+        let mut now: BTreeMap<&str, (f64, u64)> = BTreeMap::new();
+        for it in &point.sample.processes {
+            let (cpus, rss) = now.entry(&it.name).or_default();
+            *cpus += it.cpus;
+            *rss = rss.saturating_add(it.rss_bytes);
+        }
+        for (name, (cpus, rss)) in now {
+            let (busy, seconds, peak) = sums.entry(name).or_default();
+            *busy += cpus * say::seconds(*us);
+            *seconds += say::seconds(*us);
+            *peak = rss.max(*peak);
+        }
+    }
+    let mean = |(name, (busy, seconds, peak)): (&str, (f64, f64, u64))| ProcessMean {
+        name: name.to_owned(),
+        cpus_mean: if seconds > 0.0 { busy / seconds } else { 0.0 },
+        rss_peak_bytes: peak,
+    };
+    sums.into_iter().map(mean).collect()
+}
+
+/// What a stretch used.
+fn energy(window: Window, points: &[Point]) -> Energy {
+    let unavailable = |why: &str| Energy::Unavailable { why: why.to_owned() };
+    let metered: Vec<(i64, &EnergyFigures)> = points
+        .iter()
+        .filter_map(|it| it.sample.energy.as_ref().map(|energy| (it.at_us, energy)))
+        .collect();
+    let (Some((_, first)), Some((last_us, _))) = (metered.first(), metered.last()) else {
+        let blind = points.iter().find_map(|it| it.sample.energy_blind.as_deref());
+        return unavailable(blind.unwrap_or("no energy was sampled"));
+    };
+    if metered.iter().any(|(_, it)| it.method != first.method) {
+        return unavailable("the method changed during the run, and amounts of two are not added");
+    }
+    let covered = Window { from_us: window.from_us.max(0), to_us: window.to_us.min(*last_us) };
+    if covered.length_us() == 0 {
+        return unavailable("no energy sample covers this stretch");
+    }
+    let used = |of: fn(&EnergyFigures) -> f64| {
+        (level(&metered, covered.to_us, of) - level(&metered, covered.from_us, of)).max(0.0)
+    };
+    let joules = used(|it| it.joules);
+    let figures = EnergyFigures {
+        joules,
+        low: used(|it| it.low).min(joules),
+        high: used(|it| it.high).max(joules),
+        method: first.method.clone(),
+    };
+    let seconds = say::seconds(covered.length_us());
+    Energy::Measured {
+        watt_hours: joules / 3_600.0,
+        watts_mean: Some(joules / seconds),
+        covered_ratio: seconds / say::seconds(window.length_us().max(1)),
+        figures,
+    }
+}
+
+/// The cumulative reading at an instant, between the neighbouring samples; nothing was used when
+/// the run began.
+fn level(metered: &[(i64, &EnergyFigures)], at_us: i64, of: fn(&EnergyFigures) -> f64) -> f64 {
+    let (mut from_us, mut from) = (0, 0.0);
+    for (to_us, figures) in metered {
+        let to = of(figures);
+        if *to_us >= at_us {
+            let length = say::seconds(to_us.saturating_sub(from_us));
+            let part = say::seconds(at_us.saturating_sub(from_us).max(0));
+            return if length > 0.0 { from + (to - from) * part / length } else { to };
+        }
+        (from_us, from) = (*to_us, to);
+    }
+    from
+}

@@ -1,0 +1,15 @@
+//! What a run showed: its journal folded for a reader, sealed, and held against the seal.
+
+pub mod energy;
+pub mod figures;
+pub mod fold;
+pub mod folder;
+pub mod judge;
+pub mod key;
+pub mod rpo;
+pub mod rto;
+pub mod say;
+pub mod scale;
+pub mod seal;
+pub mod timeline;
+pub mod verify;

@@ -1,0 +1,1 @@
+pub const KIND: crate::report::ReportKind = super::json::KIND;
