@@ -1,36 +1,88 @@
 //! The command line: one file a command.
 
+mod args;
+mod check;
+pub mod exit;
+pub mod explain;
+mod guard;
+mod play;
+mod recover;
 pub mod report;
+mod script;
+pub mod show;
+mod signals;
 pub mod verify;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
+use crate::{journal::index::RunKind, world::linux::state::StateFolder};
+
 /// Keep payment systems, banks and brokers running, and prove it.
 #[derive(Debug, Parser)]
-#[command(name = "holdfast", version)]
+#[command(name = "holdfast", version, max_term_width = 100)]
 struct Args {
-    /// The state folder.
-    #[arg(long, global = true, value_name = "DIR", default_value = "/var/lib/holdfast")]
-    state: PathBuf,
+    /// The folder that keeps journals, reports and keys [default: /var/lib/holdfast for root,
+    /// ~/.local/state/holdfast for others; also `HOLDFAST_STATE`].
+    #[arg(long, global = true, value_name = "DIR")]
+    state: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Inject faults as scenario files say, and put everything back.
+    #[command(subcommand)]
+    Chaos(play::Play),
+    /// Play disaster-recovery drills, and measure them.
+    #[command(subcommand)]
+    Drill(play::Play),
+    /// Read scenario and drill files and complain of every mistake; touch nothing.
+    Check(check::CheckArgs),
+    /// Say what a fault, step or probe does and how it is written.
+    Explain(explain::ExplainArgs),
+    /// Take down what earlier runs left standing.
+    Recover,
     /// Render a run's evidence for readers.
     Report(report::ReportArgs),
     /// Hold a run's folder against its seal.
     Verify(verify::VerifyArgs),
+    /// Watch a runner (started by it).
+    #[command(hide = true)]
+    Guard(guard::GuardArgs),
+    /// Hold something for a runner (started by it).
+    #[command(hide = true)]
+    Hold(guard::HoldArgs),
 }
 
 /// Reads the command line and does what it says.
 pub fn main() -> ExitCode {
     let args = Args::parse();
-    match &args.command {
-        Command::Report(it) => report::run(it, &args.state),
-        Command::Verify(it) => verify::run(it, &args.state),
-    }
+    show::logs(false);
+    let state = match args::state(args.state.as_deref()) {
+        Ok(it) => it,
+        Err(why) => {
+            show::error(format!("there is no state folder: {why}"), "name one with --state");
+            return exit::Exit::Usage.into();
+        }
+    };
+    let exit = match &args.command {
+        Command::Chaos(it) => play::run(it, RunKind::Scenario, &state),
+        Command::Drill(it) => play::run(it, RunKind::Drill, &state),
+        Command::Check(it) => check::run(it, &state),
+        Command::Explain(it) => explain::run(it),
+        Command::Recover => recover::run(&state),
+        Command::Report(it) => return report::run(it, state.root()),
+        Command::Verify(it) => return verify::run(it, state.root()),
+        Command::Guard(it) => guard::guard(it, &state),
+        Command::Hold(it) => guard::hold(it),
+    };
+    exit.into()
+}
+
+/// What files may say of the sandbox.
+fn sandbox_vars(_: &StateFolder, _: bool) -> Result<BTreeMap<String, String>, String> {
+    Ok(BTreeMap::new())
 }

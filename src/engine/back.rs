@@ -54,11 +54,7 @@ pub async fn back(
     left
 }
 
-async fn undo(
-    it: &Open,
-    (run, kinds): (&str, &[&'static ActionKind]),
-    world: &World,
-) -> Fact {
+async fn undo(it: &Open, (run, kinds): (&str, &[&'static ActionKind]), world: &World) -> Fact {
     let act = it.act;
     let Some(kind) = kinds.iter().find(|kind| kind.about.name == it.kind) else {
         return Fact::Stuck { act, why: format!("no action is called `{}`", it.kind) };

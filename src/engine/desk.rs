@@ -20,7 +20,7 @@ use crate::{
     evidence,
     journal::{
         book::Journal,
-        entry::{Anchor, Entry, Fact, OnVanish, UndoClass},
+        entry::{Anchor, Entry, Fact},
         fold::{self, Open},
     },
     world::{World, host::HostError, stop::Stop},
@@ -29,7 +29,7 @@ use crate::{
 /// How often the lease is renewed and rows are written down.
 pub const BEAT: Duration = Duration::from_millis(100);
 /// How often the clocks are read together.
-const ANCHOR: Duration = Duration::from_secs(60);
+const ANCHOR: Duration = Duration::from_mins(1);
 
 /// Who is told of each line as it is written.
 pub type Listener = Box<dyn FnMut(&Entry)>;
@@ -121,7 +121,7 @@ impl Desk {
         let entries = journal.entries();
         let Some(entry) = entries.last() else { return Ok(()) };
         if let Some(keeper) = self.keeper.borrow_mut().as_mut() {
-            keeper.note(entry, || Some(evidence::fold::figures(&evidence::fold::fold(entries))));
+            keeper.note(entry, || evidence::figures::figures(&evidence::fold::fold(entries)));
         }
         (self.listener.borrow_mut())(entry);
         Ok(())
@@ -194,16 +194,15 @@ impl Desk {
 
     /// Writes down what the observer has seen since the last time.
     pub fn rows(&self) -> Result<(), HostError> {
-        let facts =
-            self.observer.borrow_mut().as_mut().map_or_else(Vec::new, Observer::take_facts);
+        let facts = self.observer.borrow_mut().as_mut().map_or_else(Vec::new, Observer::take_facts);
         facts.into_iter().try_for_each(|it| self.write(it))
     }
 
     fn beat(&self) {
-        if let Some(it) = self.guardian.borrow_mut().as_mut() {
-            if !it.beat() {
-                self.stop.say("the guardian died, so nobody would go back for us");
-            }
+        if let Some(it) = self.guardian.borrow_mut().as_mut()
+            && !it.beat()
+        {
+            self.stop.say("the guardian died, so nobody would go back for us");
         }
     }
 
@@ -241,14 +240,4 @@ pub fn anchor(world: &World) -> Anchor {
         wall_us: stamp.wall_us,
         boot_id: world.host.boot(),
     }
-}
-
-/// What is undone if the runner vanishes.
-pub fn heals(it: &Open) -> bool {
-    it.on_vanish == OnVanish::Heal
-}
-
-/// What the kernel does not undo by itself.
-pub fn needs_a_hand(it: &Open) -> bool {
-    it.class != UndoClass::OneShot
 }

@@ -35,10 +35,10 @@ impl Keeper {
             let (mono_us, boot_us, wall_us) = (it.mono_us, it.boot_us, it.wall_us);
             self.anchor = Stamp { mono_us, boot_us, wall_us };
         }
-        if let Fact::Intent(it) = &entry.fact {
-            if it.family == Family::Fault {
-                self.kinds.insert(it.act, it.kind.clone());
-            }
+        if let Fact::Intent(it) = &entry.fact
+            && it.family == Family::Fault
+        {
+            self.kinds.insert(it.act, it.kind.clone());
         }
         let fresh = self.active().is_none_or(|it| it.upto <= entry.n);
         if fresh {

@@ -5,6 +5,7 @@ pub mod back;
 pub mod desk;
 pub mod guardian;
 pub mod index;
+pub mod kit;
 pub mod observe;
 pub mod play;
 pub mod recover;

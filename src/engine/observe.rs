@@ -106,8 +106,8 @@ impl Observer {
         let ears = (cue.subscribe(), heard.subscribe());
         let world = world.clone();
         let work = move || look_all(watch, &world, &Rows(put), ears);
-        let thread = thread::start("observer", work)
-            .map_err(|why| HostError::os("start a thread", why))?;
+        let thread =
+            thread::start("observer", work).map_err(|why| HostError::os("start a thread", why))?;
         Ok(Self {
             names: script.hypotheses.iter().map(|it| it.name.clone()).collect(),
             looks: script.hypotheses.iter().map(|_| Vec::new()).collect(),
@@ -175,10 +175,10 @@ impl Observer {
     /// Stops looking and waits for the thread; what it saw last can still be taken.
     pub fn end(&mut self) {
         self.end.send_replace(true);
-        if let Some(thread) = self.thread.take() {
-            if thread.join().is_err() {
-                tracing::error!("the observer panicked: its last rows are lost");
-            }
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the observer panicked: its last rows are lost");
         }
     }
 }

@@ -19,11 +19,7 @@ use crate::{
 const EVERY: Duration = Duration::from_millis(500);
 
 /// Samples until dropped.
-pub(super) async fn sample(
-    processes: BTreeMap<String, ProcessTarget>,
-    world: World,
-    rows: Rows,
-) {
+pub(super) async fn sample(processes: BTreeMap<String, ProcessTarget>, world: World, rows: Rows) {
     let Ok(mut load) = Load::new().inspect_err(|why| tracing::warn!("no utilisation: {why}"))
     else {
         return;

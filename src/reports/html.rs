@@ -1,1 +1,3 @@
+//! x
+/// x
 pub const KIND: crate::report::ReportKind = super::json::KIND;

@@ -25,7 +25,7 @@ impl Load {
     /// Looks for the first time; shares are told from the second on.
     pub fn new() -> Result<Self, HostError> {
         let kinds = RefreshKind::nothing()
-            .with_cpu(CpuRefreshKind::nothing().with_cpu_usage())
+            .with_cpu(CpuRefreshKind::nothing().with_usage())
             .with_memory(MemoryRefreshKind::nothing().with_ram());
         let system = System::new_with_specifics(kinds)
             .map_err(|why| HostError::os("look at the machine's load", why))?;

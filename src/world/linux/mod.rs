@@ -8,6 +8,7 @@ pub mod load;
 mod proc;
 pub mod state;
 pub mod store;
+pub mod watch;
 pub mod web;
 
 use std::{path::PathBuf, sync::Arc};

@@ -1,0 +1,65 @@
+//! Settings that come from outside: the environment is read here and nowhere else.
+#![expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use crate::world::linux::state::StateFolder;
+
+/// A variable of the environment; an empty one is as good as none.
+pub(super) fn setting(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|it| !it.is_empty())
+}
+
+/// The state folder: `--state`, else `HOLDFAST_STATE`, else the system's for root, the user's for
+/// others. Always absolute: the guardian does not share our working directory.
+pub(super) fn state(given: Option<&Path>) -> Result<StateFolder, String> {
+    let named = given.map(Path::to_owned).or_else(|| setting("HOLDFAST_STATE").map(PathBuf::from));
+    let path = match named {
+        Some(it) => it,
+        None if rustix::process::geteuid().is_root() => PathBuf::from("/var/lib/holdfast"),
+        None => {
+            let home = setting("XDG_STATE_HOME").map(PathBuf::from);
+            let home =
+                home.or_else(|| setting("HOME").map(|it| PathBuf::from(it).join(".local/state")));
+            home.ok_or("neither XDG_STATE_HOME nor HOME is set")?.join("holdfast")
+        }
+    };
+    std::path::absolute(&path).map(StateFolder::at).map_err(|why| why.to_string())
+}
+
+/// This executable, also after the file was replaced or removed.
+pub(super) fn program() -> PathBuf {
+    PathBuf::from("/proc/self/exe")
+}
+
+/// A user's file.
+pub(super) fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    std::fs::read(path)
+}
+
+/// `NAME=VALUE`, for `--set`.
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+    if name.is_empty() {
+        Err("the name is empty".to_owned())
+    } else {
+        Ok((name.into(), value.into()))
+    }
+}
+
+/// Variables that every file may use, and those of `--set` over them.
+pub(super) fn vars(
+    state: &StateFolder,
+    set: &[(String, String)],
+    live: bool,
+) -> Result<BTreeMap<String, String>, String> {
+    let mut vars = super::sandbox_vars(state, live)?;
+    let program = std::env::current_exe().map_err(|why| why.to_string())?;
+    vars.insert("holdfast".to_owned(), program.display().to_string());
+    vars.insert("state".to_owned(), state.root().display().to_string());
+    vars.extend(set.iter().cloned());
+    Ok(vars)
+}

@@ -1,0 +1,95 @@
+//! `holdfast explain`: what every kind says about itself.
+
+use clap::Args;
+
+use crate::{
+    about::About,
+    cli::{exit::Exit, show},
+    journal::entry::{Family, UndoClass},
+    registry,
+};
+
+/// What `holdfast explain` is told.
+#[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    /// A kind, such as `process_pause`; all of them if none is named.
+    #[arg(value_name = "KIND")]
+    kind: Option<String>,
+}
+
+/// Explains.
+pub(super) fn run(it: &ExplainArgs) -> Exit {
+    match &it.kind {
+        None => {
+            for line in table() {
+                show::line(line);
+            }
+            Exit::Pass
+        }
+        Some(name) => one(name),
+    }
+}
+
+/// Every kind, one line each: Markdown rows, as the README has them.
+pub fn table() -> Vec<String> {
+    let mut rows = vec!["| kind | what | if we vanish |".to_owned(), "|---|---|---|".to_owned()];
+    for it in registry::actions() {
+        let family = match it.family {
+            Family::Fault => "fault",
+            Family::Step => "step",
+        };
+        rows.push(format!(
+            "| {family} `{}` | {} | {} |",
+            it.about.name,
+            it.about.summary,
+            back(it.class)
+        ));
+    }
+    for it in registry::probes() {
+        let summary = it.about.summary;
+        rows.push(format!(
+            "| probe `{}` | {summary}; tells {} | |",
+            it.about.name,
+            it.readings.join(", ")
+        ));
+    }
+    rows
+}
+
+fn back(class: UndoClass) -> &'static str {
+    match class {
+        UndoClass::Kernel => "the kernel goes back",
+        UndoClass::Guardian => "the guardian goes back",
+        UndoClass::OneShot => "it cannot be undone",
+    }
+}
+
+fn one(name: &str) -> Exit {
+    let mut found = false;
+    for it in registry::actions().into_iter().filter(|it| it.about.name == name) {
+        found = true;
+        card(it.about, &format!("if we vanish: {}", back(it.class)));
+    }
+    for it in registry::probes().into_iter().filter(|it| it.about.name == name) {
+        found = true;
+        card(it.about, &format!("`expect` may name: {}", it.readings.join(", ")));
+    }
+    if found {
+        return Exit::Pass;
+    }
+    show::error(format!("there is no kind `{name}`"), "`holdfast explain` lists all of them");
+    Exit::Usage
+}
+
+fn card(about: &About, more: &str) {
+    show::line(format!("{}: {}", about.name, about.summary));
+    show::line(more);
+    for it in about.needs {
+        show::line(format!("needs: {}", it.remedy()));
+    }
+    show::line("example:");
+    show::line(format!("  {}:", about.name));
+    for line in about.example.lines() {
+        show::line(format!("    {line}"));
+    }
+}

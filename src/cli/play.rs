@@ -1,0 +1,183 @@
+//! `holdfast chaos run` and `holdfast drill run`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use crate::{
+    cli::{args, exit::Exit, script, show, signals},
+    engine::run::{self, Ending, NoRun, Order},
+    journal::{entry::UndoClass, index::RunKind},
+    registry,
+    script::lines::Script,
+    world::{
+        linux::{self, state::StateFolder},
+        stop::Stop,
+    },
+};
+
+/// What `holdfast chaos` and `holdfast drill` can do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Play {
+    /// Play files, one after the other.
+    Run(RunArgs),
+}
+
+/// What `run` is told.
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// The files.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Say what would be done and how to go back by hand; touch nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// The seed of all chance; one is rolled and printed if none is named.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// A variable, over the file's own.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = args::pair)]
+    set: Vec<(String, String)>,
+}
+
+/// Plays.
+pub(super) fn run(Play::Run(it): &Play, kind: RunKind, state: &StateFolder) -> Exit {
+    let vars = match args::vars(state, &it.set, true) {
+        Ok(it) => it,
+        Err(why) => {
+            show::error(why, "");
+            return Exit::Usage;
+        }
+    };
+    // Every file is read before the first is played: a mistake in the last one is told now.
+    let read: Vec<_> = it.files.iter().map(|path| script::read(path, &vars)).collect();
+    let mut scripts = Vec::new();
+    for (read, path) in read.into_iter().zip(&it.files) {
+        match read {
+            Ok(it) if it.script.kind == kind => scripts.push(it),
+            Ok(it) => {
+                let (is, wanted) = (it.script.kind.word(), kind.word());
+                let command = if kind == RunKind::Drill { "chaos" } else { "drill" };
+                show::error(
+                    format!("{} is a {is}, and a {wanted} is wanted here", path.display()),
+                    &format!("type `holdfast {command} run {}`", path.display()),
+                );
+                return Exit::Usage;
+            }
+            Err(exit) => return exit,
+        }
+    }
+    let mut worst = Exit::Pass;
+    for one in &scripts {
+        let file = (one.source.path(), one.source.text());
+        let exit = if it.dry_run {
+            dry_run(&one.script)
+        } else {
+            let order =
+                Order { script: &one.script, file, seed: it.seed, state, program: args::program() };
+            play(&order).1
+        };
+        worst = worst.and(exit);
+        if matches!(exit, Exit::Residue | Exit::Refused) {
+            break;
+        }
+    }
+    worst
+}
+
+/// Plays one script, tells it as it goes, and says how it ended.
+pub(super) fn play(order: &Order<'_>) -> (Option<Ending>, Exit) {
+    let stop = Stop::default();
+    let ended = signals::block_on(&stop, async {
+        let world = linux::world(order.program.clone())?;
+        let mut progress = show::Progress::default();
+        let listener = Box::new(move |entry: &_| progress.tell(entry));
+        run::run(order, (world, &registry::kit()), stop.clone(), listener).await
+    });
+    match ended {
+        Ok(Ok(ending)) => {
+            let exit = told(&ending, order.state);
+            (Some(ending), exit)
+        }
+        Ok(Err(why)) => (None, refused(&why)),
+        Err(why) => {
+            show::error(format!("could not start: {why}"), "");
+            (None, Exit::Refused)
+        }
+    }
+}
+
+fn told(ending: &Ending, state: &StateFolder) -> Exit {
+    for why in &ending.why {
+        show::talk(format!("           {why}"));
+    }
+    show::line(format!("{} {}", ending.run, ending.verdict));
+    if ending.residue {
+        show::error(
+            format!("run {} left something that still stands", ending.run),
+            &format!("type `holdfast --state {} recover`", state.root().display()),
+        );
+        return Exit::Residue;
+    }
+    if ending.refused { Exit::Refused } else { ending.verdict.into() }
+}
+
+fn refused(why: &NoRun) -> Exit {
+    use crate::world::linux::state::StateError;
+    let help = match why {
+        NoRun::State(StateError::Busy { .. }) => {
+            "wait until it has ended, or name another folder with --state"
+        }
+        NoRun::State(_) => "name a folder that you may write with --state or HOLDFAST_STATE",
+        NoRun::Residue(_) => "type `holdfast recover`",
+        NoRun::Refused { .. } => "look with --dry-run; nothing was touched",
+        NoRun::Host(_) => "nothing was touched",
+    };
+    show::error(why, help);
+    if matches!(why, NoRun::Residue(_)) { Exit::Residue } else { Exit::Refused }
+}
+
+/// Says what would be done.
+fn dry_run(script: &Script) -> Exit {
+    let foreseen = signals::block_on(&Stop::default(), async {
+        let world = linux::world(args::program())?;
+        Ok::<_, crate::world::host::HostError>(run::foresee(script, &world).await)
+    });
+    let all = match foreseen {
+        Ok(Ok(it)) => it,
+        Ok(Err(why)) => {
+            show::error(why, "");
+            return Exit::Refused;
+        }
+        Err(why) => {
+            show::error(why, "");
+            return Exit::Refused;
+        }
+    };
+    show::line(format!("{}: a dry run, nothing is touched", script.title));
+    let mut exit = Exit::Pass;
+    for it in all {
+        let class = match it.kind.class {
+            UndoClass::Kernel => "the kernel goes back if we vanish",
+            UndoClass::Guardian => "the guardian goes back if we vanish",
+            UndoClass::OneShot => "there is no way back",
+        };
+        match it.plan {
+            Ok(plan) => {
+                show::line(format!("  {} ({}): would {}", it.name, it.kind.about.name, plan.will));
+                show::line(format!("    {class}"));
+                for line in plan.by_hand {
+                    show::line(format!("    by hand: {line}"));
+                }
+            }
+            Err(why) => {
+                show::line(format!(
+                    "  {} ({}): would be refused: {why}",
+                    it.name, it.kind.about.name
+                ));
+                exit = Exit::Refused;
+            }
+        }
+    }
+    exit
+}

@@ -1,0 +1,125 @@
+//! The only file that knows a terminal: standard output is data, standard error is talk.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use crate::{
+    evidence::say,
+    journal::entry::{Entry, Fact, Mark, Outcome},
+    verdict::Verdict,
+};
+
+/// A line of data. A reader who has gone away is no reason to panic.
+pub fn line(text: impl AsRef<str>) {
+    writeln!(std::io::stdout(), "{}", text.as_ref()).unwrap_or_default();
+}
+
+/// A line of talk.
+pub fn talk(text: impl AsRef<str>) {
+    writeln!(std::io::stderr(), "{}", text.as_ref()).unwrap_or_default();
+}
+
+/// A complaint, and a way out.
+pub fn error(what: impl std::fmt::Display, help: &str) {
+    let (bold, end) = if coloured() { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
+    talk(format!("{bold}error{end}: {what}"));
+    if !help.is_empty() {
+        talk(format!("help: {help}"));
+    }
+}
+
+/// Whether talk may have colours.
+pub fn coloured() -> bool {
+    std::io::stderr().is_terminal() && super::args::setting("NO_COLOR").is_none()
+}
+
+/// A verdict as a word, coloured where that is wanted.
+pub fn verdict(it: Verdict) -> String {
+    let word = it.word().to_uppercase();
+    if !coloured() {
+        return word;
+    }
+    let colour = match it {
+        Verdict::Pass => 32,
+        Verdict::Inconclusive => 33,
+        Verdict::Fail => 31,
+    };
+    format!("\u{1b}[1;{colour}m{word}\u{1b}[0m")
+}
+
+/// Tells a run's lines as they are written: what matters to a person, one line each.
+#[derive(Debug, Default)]
+pub struct Progress {
+    began: Option<u64>,
+    acked: u64,
+    failed: u64,
+    names: std::collections::BTreeMap<u32, String>,
+}
+
+impl Progress {
+    /// Tells one line of the journal.
+    pub fn tell(&mut self, entry: &Entry) {
+        let began = *self.began.get_or_insert(entry.at_us);
+        let at = say::seconds(i64::try_from(entry.at_us.saturating_sub(began)).unwrap_or(0));
+        if let Some(text) = self.words(&entry.fact) {
+            talk(format!("{at:8.2}s  {text}"));
+        }
+    }
+
+    fn words(&mut self, fact: &Fact) -> Option<String> {
+        let name = |act: &u32| self.names.get(act).cloned().unwrap_or_default();
+        Some(match fact {
+            Fact::Began(it) => format!("{} · {} · seed {}", it.title, it.run, it.seed),
+            Fact::PhaseBegan { phase } => format!("▸ {phase}"),
+            Fact::Intent(it) => {
+                self.names.insert(it.act, it.name.clone());
+                format!("    {}: {}", it.name, it.will)
+            }
+            Fact::Failed { act, why } => format!("    {} failed: {why}", name(act)),
+            Fact::Effect { act, seen: Verdict::Pass, how } => {
+                format!("    {} acts: {how}", name(act))
+            }
+            Fact::Effect { act, how, .. } => {
+                format!("    {} was not seen to act: {how}", name(act))
+            }
+            Fact::Undone { act, from_us, to_us } => {
+                let took = to_us.saturating_sub(*from_us) / 1_000;
+                format!("    {} put back in {took} ms", name(act))
+            }
+            Fact::Stuck { act, why } => format!("    {} COULD NOT BE PUT BACK: {why}", name(act)),
+            Fact::Marked { mark, note } => match mark {
+                Mark::Detected => format!("    detected: {note}"),
+                Mark::Declared => format!("    declared: {note}"),
+                Mark::Reached => format!("    reached: {note}"),
+            },
+            Fact::Judged { hypothesis, when, verdict: it, why } => {
+                let when = format!("{when:?}").to_lowercase();
+                format!("    {} {hypothesis} ({when}): {why}", verdict(*it))
+            }
+            Fact::Writes { rows } => {
+                let acked = rows.iter().filter(|it| it.3 == Outcome::Acked).count();
+                self.acked += say::count(acked);
+                self.failed += say::count(rows.len() - acked);
+                return None;
+            }
+            Fact::PhaseEnded { .. } if self.acked + self.failed > 0 => {
+                format!("    witness: {} acknowledged, {} not", self.acked, self.failed)
+            }
+            Fact::Aborted { why } => format!("    aborted: {why}"),
+            Fact::Ended { verdict: it, .. } => format!("■ {}", verdict(*it)),
+            _ => return None,
+        })
+    }
+}
+
+/// Logs go to standard error, as `RUST_LOG` says; warnings by default.
+pub fn logs(json: bool) {
+    use tracing_subscriber::{EnvFilter, fmt};
+    let filter = super::args::setting("RUST_LOG")
+        .and_then(|it| EnvFilter::try_new(it).ok())
+        .unwrap_or_else(|| EnvFilter::new("warn"));
+    let plain = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let set = if json { plain.json().try_init() } else { plain.with_ansi(coloured()).try_init() };
+    if set.is_err() {
+        talk("logs were set up already");
+    }
+}

@@ -1,0 +1,322 @@
+//! Playing: the hypothesis before, the phases, back, the hypothesis after.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::{
+    engine::{
+        act::{Doing, Stopped, act},
+        back::Left,
+        desk::Desk,
+        observe::once,
+    },
+    journal::entry::{Fact, Mark, When},
+    script::{
+        hypothesis::Hypothesis,
+        lines::{Act, Declare, Item, Script, Wait, WitnessCue},
+    },
+    verdict::Verdict,
+    world::host::HostError,
+};
+
+/// How long the witness may take to read everything back.
+const READ_BACK_MAX: Duration = Duration::from_mins(5);
+
+/// Why a script was not played to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Halt {
+    /// Nothing was touched.
+    #[error("{0}")]
+    Refused(String),
+    /// Something was.
+    #[error("{0}")]
+    Aborted(String),
+    /// The journal could not be written.
+    #[error("the journal could not be written: {0}")]
+    Journal(#[from] HostError),
+}
+
+/// How playing went.
+#[derive(Debug)]
+pub struct Played {
+    /// Why it did not go to its end, if it did not.
+    pub halt: Option<Halt>,
+    /// What going back left.
+    pub left: Left,
+}
+
+/// Plays a script. Going back is not a matter of success: it comes in every case.
+pub async fn play(script: &Script, desk: &Desk) -> Played {
+    tokio::select! {
+        played = forth_and_back(script, desk) => played,
+        () = desk.pump() => unreachable!("the pump runs until it is dropped"),
+    }
+}
+
+async fn forth_and_back(script: &Script, desk: &Desk) -> Played {
+    let max = script.max;
+    let out_of_time = async {
+        tokio::time::sleep(max.duration()).await;
+        desk.stop.say(format!("the run took longer than its `max` of {max}"));
+        std::future::pending::<()>().await;
+    };
+    let forth = tokio::select! {
+        forth = forth(script, desk) => forth,
+        () = out_of_time => unreachable!("whoever heeds the word to stop ends first"),
+    };
+    let halt = match forth {
+        Ok(()) => None,
+        Err(Halt::Refused(why)) if desk.fold(nothing_begun) => Some(Halt::Refused(why)),
+        Err(Halt::Refused(why)) => Some(Halt::Aborted(why)),
+        Err(it) => Some(it),
+    };
+    if let Some(why) = &halt {
+        note(desk, Fact::Aborted { why: why.to_string() });
+    }
+    let left = recover(desk).await;
+    if halt.is_none()
+        && let Err(why) = verify(script, desk).await
+    {
+        note(desk, Fact::Aborted { why: why.to_string() });
+        return Played { halt: Some(why), left };
+    }
+    Played { halt, left }
+}
+
+fn nothing_begun(entries: &[crate::journal::entry::Entry]) -> bool {
+    !entries.iter().any(|it| matches!(it.fact, Fact::Intent(_)))
+}
+
+/// Writes down what must not stop us from going on.
+fn note(desk: &Desk, fact: Fact) {
+    if let Err(why) = desk.write(fact) {
+        tracing::error!("the journal could not be written: {why}");
+    }
+}
+
+async fn forth(script: &Script, desk: &Desk) -> Result<(), Halt> {
+    baseline(script, desk).await?;
+    for phase in &script.phases {
+        desk.write(Fact::PhaseBegan { phase: phase.name.clone() })?;
+        for item in &phase.items {
+            play_item(item, desk).await?;
+        }
+        desk.write(Fact::PhaseEnded { phase: phase.name.clone() })?;
+    }
+    // What still stands in the background stands for as long as the file says.
+    Ok(())
+}
+
+/// What must stay true is true before anything is done, or nothing is done.
+async fn baseline(script: &Script, desk: &Desk) -> Result<(), Halt> {
+    if script.hypotheses.is_empty() {
+        return Ok(());
+    }
+    desk.write(Fact::PhaseBegan { phase: "baseline".to_owned() })?;
+    let from = desk.world.clock.now_us();
+    let looks = script.hypotheses.iter().map(Hypothesis::three_looks).max().unwrap_or_default();
+    pause(desk, script.baseline.duration().max(looks)).await?;
+    desk.rows()?;
+    let mut broken = Vec::new();
+    for (n, it) in script.hypotheses.iter().enumerate() {
+        if it.when.contains(&When::Before) {
+            let (verdict, why) = judge(desk, (n, it), When::Before, (from, u64::MAX))?;
+            if verdict != Verdict::Pass {
+                broken.push(format!("{}: {why}", it.name));
+            }
+        }
+    }
+    desk.write(Fact::PhaseEnded { phase: "baseline".to_owned() })?;
+    if broken.is_empty() {
+        return Ok(());
+    }
+    let all = broken.join("; ");
+    Err(Halt::Refused(format!("what must stay true is not so before anything was done: {all}")))
+}
+
+fn judge(
+    desk: &Desk,
+    (n, it): (usize, &Hypothesis),
+    when: When,
+    (from, to): (u64, u64),
+) -> Result<(Verdict, String), HostError> {
+    let mut looks = Vec::new();
+    desk.with_observer(|observer| looks = observer.looks(n));
+    looks.retain(|it| it.0 >= from && it.0 < to);
+    let (verdict, why) = it.judge(&looks);
+    let hypothesis = it.name.clone();
+    desk.write(Fact::Judged { hypothesis, when, verdict, why: why.clone() })?;
+    Ok((verdict, why))
+}
+
+async fn pause(desk: &Desk, length: Duration) -> Result<(), Halt> {
+    desk.heed(tokio::time::sleep(length)).await.map_err(Halt::Aborted)
+}
+
+async fn play_item(item: &Item, desk: &Desk) -> Result<(), Halt> {
+    match item {
+        Item::Act(it) => play_act(it, desk).await,
+        Item::Pause(length) => pause(desk, length.duration()).await,
+        Item::Wait(it) => wait(it, desk).await,
+        Item::Declare(Declare { note, delay }) => {
+            if let Some(delay) = delay {
+                pause(desk, delay.duration()).await?;
+            }
+            Ok(desk.write(Fact::Marked { mark: Mark::Declared, note: note.clone() })?)
+        }
+        Item::Witness(WitnessCue::Start) => {
+            desk.with_observer(|it| it.write());
+            Ok(())
+        }
+        Item::Witness(WitnessCue::ReadBack) => read_back(desk).await,
+    }
+}
+
+async fn play_act(it: &Act, desk: &Desk) -> Result<(), Halt> {
+    if let Some(after) = it.after {
+        pause(desk, after.duration()).await?;
+    }
+    let number = desk.next_act();
+    let doing = Doing {
+        number,
+        name: &it.name,
+        kind: it.kind,
+        action: &*it.action,
+        on_vanish: it.on_vanish,
+    };
+    let world = desk.world.marked(&desk.run, number);
+    let done = desk.heed(act(&doing, &world, &mut |fact| desk.write(fact))).await;
+    match done {
+        Ok(Ok(())) => {}
+        Ok(Err(Stopped::Journal(why))) => return Err(Halt::Journal(why)),
+        Ok(Err(why @ Stopped::Refused { .. })) => return Err(Halt::Refused(why.to_string())),
+        Ok(Err(why @ Stopped::Failed { .. })) => return Err(Halt::Aborted(why.to_string())),
+        Err(why) => return Err(Halt::Aborted(why)),
+    }
+    let Some(length) = it.length.map(crate::units::Span::duration) else { return Ok(()) };
+    if !it.waits {
+        desk.undo_after(number, length);
+        return Ok(());
+    }
+    pause(desk, length).await?;
+    let left = desk.back(|it| it.act == number).await;
+    if left.clean() {
+        Ok(())
+    } else {
+        Err(Halt::Aborted(format!("{} could not be undone", it.name)))
+    }
+}
+
+async fn wait(it: &Wait, desk: &Desk) -> Result<(), Halt> {
+    let deadline = Instant::now() + it.at_most.duration();
+    let mut tick = tokio::time::interval(it.every.duration());
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let (mut row, mut last) = (0, "nobody looked".to_owned());
+    while row < it.in_a_row {
+        let late = format!("{} was not so within {}; the last: {last}", it.name, it.at_most);
+        let look = async {
+            tick.tick().await;
+            once(&*it.probe, &it.expect, &desk.world).await
+        };
+        let look = match desk.heed(tokio::time::timeout_at(deadline, look)).await {
+            Ok(Ok(look)) => look,
+            Ok(Err(_)) => return Err(Halt::Aborted(late)),
+            Err(why) => return Err(Halt::Aborted(why)),
+        };
+        row = if look.2 == Verdict::Pass { row + 1 } else { 0 };
+        if !look.3.is_empty() {
+            last = look.3;
+        }
+    }
+    Ok(desk.write(Fact::Marked { mark: it.mark, note: it.name.clone() })?)
+}
+
+async fn read_back(desk: &Desk) -> Result<(), Halt> {
+    desk.with_observer(|it| it.read_back());
+    let deadline = Instant::now() + READ_BACK_MAX;
+    loop {
+        let mut all = false;
+        desk.rows()?;
+        desk.with_observer(|it| all = it.has_read_all());
+        if all {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(Halt::Aborted("the witness could not read everything back".to_owned()));
+        }
+        pause(desk, Duration::from_millis(20)).await?;
+    }
+}
+
+/// Goes back. The word to stop is not heeded here: going back is what it asks for.
+async fn recover(desk: &Desk) -> Left {
+    if desk.fold(crate::journal::fold::outstanding).is_empty() {
+        return Left::default();
+    }
+    note(desk, Fact::PhaseBegan { phase: "recover".to_owned() });
+    let left = desk.back_all().await;
+    note(desk, Fact::PhaseEnded { phase: "recover".to_owned() });
+    left
+}
+
+/// What must stay true was true while faults stood, and is true again afterwards.
+async fn verify(script: &Script, desk: &Desk) -> Result<(), Halt> {
+    if script.hypotheses.is_empty() {
+        return Ok(());
+    }
+    desk.write(Fact::PhaseBegan { phase: "verify".to_owned() })?;
+    let from = desk.world.clock.now_us();
+    let deadline = Instant::now() + script.settle.duration();
+    let after = |it: &Hypothesis| it.when.contains(&When::After);
+    loop {
+        pause(desk, Duration::from_millis(50)).await?;
+        desk.rows()?;
+        let mut settled = true;
+        desk.with_observer(|observer| {
+            for (n, it) in script.hypotheses.iter().enumerate().filter(|it| after(it.1)) {
+                let looks = observer.looks(n);
+                let fresh: Vec<_> = looks.into_iter().filter(|it| it.0 >= from).collect();
+                settled &= it.settled(&fresh);
+            }
+        });
+        if settled || Instant::now() > deadline {
+            break;
+        }
+    }
+    let stood = desk.fold(fault_window);
+    for (n, it) in script.hypotheses.iter().enumerate() {
+        if it.when.contains(&When::During) {
+            let stretch = stood.unwrap_or((u64::MAX, u64::MAX));
+            judge(desk, (n, it), When::During, stretch)?;
+        }
+        if after(it) {
+            judge_after(desk, (n, it), from)?;
+        }
+    }
+    Ok(desk.write(Fact::PhaseEnded { phase: "verify".to_owned() })?)
+}
+
+/// Afterwards is when it holds again; looks before that belong to the recovery.
+fn judge_after(desk: &Desk, (n, it): (usize, &Hypothesis), from: u64) -> Result<(), HostError> {
+    let mut looks = Vec::new();
+    desk.with_observer(|observer| looks = observer.looks(n));
+    looks.retain(|it| it.0 >= from);
+    let good = looks.iter().rposition(|it| it.2 != Verdict::Pass).map_or(0, |it| it + 1);
+    let first_good = looks.get(good).map_or(from, |it| it.0);
+    let from = if it.settled(&looks) { first_good } else { from };
+    judge(desk, (n, it), When::After, (from, u64::MAX)).map(drop)
+}
+
+/// From the first fault's beginning to the last fault's end.
+fn fault_window(entries: &[crate::journal::entry::Entry]) -> Option<(u64, u64)> {
+    let (mut from, mut to) = (None, None);
+    for it in entries {
+        match it.fact {
+            Fact::Applied { from_us, .. } => from = from.or(Some(from_us)),
+            Fact::Undone { from_us, .. } => to = Some(from_us),
+            _ => {}
+        }
+    }
+    from.map(|from| (from, to.unwrap_or(u64::MAX)))
+}

@@ -1,0 +1,194 @@
+//! Recovery: whatever a run left standing is taken down from its journal alone.
+
+use std::time::Duration;
+
+use crate::{
+    engine::{
+        back::{Left, back},
+        desk::anchor,
+        index::Keeper,
+        kit::Kit,
+    },
+    evidence::{fold as evidence, folder, seal},
+    journal::{
+        book::Journal,
+        chain::{self, Broken},
+        entry::{Fact, Successor},
+        fold,
+    },
+    verdict::Verdict,
+    world::{
+        World,
+        host::HostError,
+        linux::{
+            state::{JOURNAL, StateError, StateFolder},
+            store::{FileStore, OpenError},
+        },
+    },
+};
+
+/// How long recovery waits for a guardian that is at work.
+const BUSY_MAX: Duration = Duration::from_secs(40);
+
+/// What became of one run.
+#[derive(Debug)]
+pub enum Healed {
+    /// It had ended already.
+    Ended,
+    /// Nothing had been begun.
+    Nothing,
+    /// Everything was taken down.
+    Clean {
+        /// So many acts were taken down.
+        undone: usize,
+    },
+    /// Something still stands; what a person must do, line by line.
+    Stuck {
+        /// By hand.
+        by_hand: Vec<String>,
+    },
+    /// Its journal cannot be believed, so nothing was guessed.
+    Broken(Broken),
+    /// Its journal could not be opened or written.
+    Unwritable(String),
+    /// Its runner lives.
+    Alive,
+}
+
+impl Healed {
+    /// Nothing of that run stands in the world any more.
+    pub fn clean(&self) -> bool {
+        matches!(self, Self::Ended | Self::Nothing | Self::Clean { .. })
+    }
+}
+
+/// Heals every run of the state folder that has not ended. The caller holds the folder's lock.
+pub async fn recover(
+    state: &StateFolder,
+    world: &World,
+    kit: &Kit,
+) -> Result<Vec<(String, Healed)>, StateError> {
+    let mut all = Vec::new();
+    for run in state.open_runs()? {
+        let healed = one(state, &run, (world, kit)).await;
+        all.push((run, healed));
+    }
+    Ok(all)
+}
+
+async fn one(state: &StateFolder, run: &str, (world, kit): (&World, &Kit)) -> Healed {
+    let path = state.run(run).join(JOURNAL);
+    let deadline = tokio::time::Instant::now() + BUSY_MAX;
+    loop {
+        match FileStore::open(&path) {
+            Ok(opened) => {
+                let why = (Successor::Recover, "the run had not ended, and nobody was at it");
+                return take_over((state, run), opened, why, (world, kit)).await;
+            }
+            Err(OpenError::Busy(_)) if tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Err(OpenError::Busy(_)) => return Healed::Alive,
+            // The power went between the run's folder and its journal: nothing was touched.
+            Err(OpenError::Host(_)) if !is_there(&path.display().to_string(), world) => {
+                return close(state, run, Healed::Nothing);
+            }
+            Err(OpenError::Host(why)) => return Healed::Unwritable(why.to_string()),
+        }
+    }
+}
+
+fn is_there(path: &str, world: &World) -> bool {
+    !matches!(world.host.read(path), Ok(None))
+}
+
+/// Takes over a run whose runner is gone: cuts a torn line off, goes back, and ends the run.
+pub(super) async fn take_over(
+    (state, run): (&StateFolder, &str),
+    (mut store, bytes): (FileStore, Vec<u8>),
+    (by, why): (Successor, &str),
+    (world, kit): (&World, &Kit),
+) -> Healed {
+    let lines = match chain::read(&bytes) {
+        Ok(it) => it,
+        Err(why) => return Healed::Broken(why),
+    };
+    if fold::began(&lines.entries).is_none() {
+        return close(state, run, Healed::Nothing);
+    }
+    if fold::ended(&lines.entries) {
+        seal(state, run, (world, kit));
+        return close(state, run, Healed::Ended);
+    }
+    if lines.torn > 0
+        && let Err(why) = store.cut(lines.whole)
+    {
+        return Healed::Unwritable(why.to_string());
+    }
+    let mut keeper = Keeper::open(state, run, world.clock.stamp());
+    for it in &lines.entries {
+        keeper.note(it, || None);
+    }
+    let open = fold::outstanding(&lines.entries);
+    let undone = open.len();
+    let clock = std::sync::Arc::clone(&world.clock);
+    let mut journal = Journal::take_over(Box::new(store), clock, lines);
+    let mut write = |fact: Fact| -> Result<(), HostError> {
+        journal.append(fact)?;
+        let entries = journal.entries();
+        if let Some(it) = entries.last() {
+            keeper.note(it, || crate::evidence::figures::figures(&evidence::fold(entries)));
+        }
+        Ok(())
+    };
+    // A disk that is full must not keep us from going back: the world comes first.
+    let told = write(Fact::TakenOver { by, why: why.to_owned() })
+        .and_then(|()| write(Fact::Anchor(anchor(world))));
+    let names = (run, kit.actions.as_slice());
+    let Left { stuck, unwritten } = back(open.clone(), names, world, &mut write).await;
+    if stuck > 0 {
+        return Healed::Stuck { by_hand: open.into_iter().flat_map(|it| it.by_hand).collect() };
+    }
+    let ended = told.and_then(|()| end(&mut journal, &mut keeper, why));
+    match ended {
+        Ok(()) if unwritten == 0 => {
+            seal(state, run, (world, kit));
+            close(state, run, Healed::Clean { undone })
+        }
+        Ok(()) => Healed::Unwritable("it could not be written down".to_owned()),
+        Err(why) => Healed::Unwritable(why.to_string()),
+    }
+}
+
+/// Says the last word: at best inconclusive, because nobody saw the run through.
+fn end(journal: &mut Journal, keeper: &mut Keeper, why: &str) -> Result<(), HostError> {
+    let (verdict, mut reasons) = evidence::outcome(journal.entries());
+    let verdict = verdict.max(Verdict::Inconclusive);
+    if reasons.is_empty() {
+        reasons.push(why.to_owned());
+    }
+    journal.append(Fact::Ended { verdict, why: reasons })?;
+    let entries = journal.entries();
+    if let Some(it) = entries.last() {
+        keeper.note(it, || crate::evidence::figures::figures(&evidence::fold(entries)));
+    }
+    Ok(())
+}
+
+/// Writes the reports and the seal; a run that cannot be sealed is still a run that has healed.
+pub(super) fn seal(state: &StateFolder, run: &str, (world, kit): (&World, &Kit)) {
+    let now_us = i64::try_from(world.clock.stamp().wall_us).unwrap_or(i64::MAX);
+    let sealed = folder::key(state.root())
+        .map_err(Into::into)
+        .and_then(|key| seal::finish(&state.run(run), &key, kit.reports, now_us));
+    if let Err(why) = sealed {
+        tracing::error!("run {run} is not sealed: could not {why}");
+    }
+}
+
+fn close(state: &StateFolder, run: &str, healed: Healed) -> Healed {
+    match state.close(run) {
+        Ok(()) => healed,
+        Err(why) => Healed::Unwritable(why.to_string()),
+    }
+}

@@ -1,0 +1,248 @@
+//! A run from its first line to its seal.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+use crate::{
+    action::{Plan, Refusal},
+    engine::{
+        desk::{Desk, Listener},
+        guardian,
+        index::Keeper,
+        kit::Kit,
+        observe::Observer,
+        play::{Halt, Played, play},
+        recover::{self, Healed},
+    },
+    evidence::fold as evidence,
+    journal::{
+        book::Journal,
+        entry::{Began, Fact, Family, HostFacts, PlannedWitness},
+    },
+    script::lines::Script,
+    verdict::Verdict,
+    world::{
+        World,
+        dice::Dice,
+        host::HostError,
+        linux::{
+            facts,
+            state::{JOURNAL, StateError, StateFolder},
+            store::{FileStore, OpenError},
+        },
+        stop::Stop,
+    },
+};
+
+/// What a run is made of.
+pub struct Order<'a> {
+    /// What to play.
+    pub script: &'a Script,
+    /// The file's name and text.
+    pub file: (&'a str, &'a str),
+    /// The seed, if the command line names one.
+    pub seed: Option<u64>,
+    /// The state folder.
+    pub state: &'a StateFolder,
+    /// This executable.
+    pub program: PathBuf,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Ending {
+    /// The run's id.
+    pub run: String,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why, one sentence each.
+    pub why: Vec<String>,
+    /// Nothing was touched.
+    pub refused: bool,
+    /// Something of ours still stands in the world.
+    pub residue: bool,
+}
+
+/// Why there was no run at all.
+#[derive(Debug, thiserror::Error)]
+pub enum NoRun {
+    /// The state folder cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// Earlier runs left something that could not be taken down.
+    #[error("run {0} left something that still stands: `holdfast recover` tells what to do")]
+    Residue(String),
+    /// An act would be refused.
+    #[error("{name} cannot be done: {why}")]
+    Refused {
+        /// The act.
+        name: String,
+        /// Why.
+        why: Refusal,
+    },
+    /// The machine said no.
+    #[error(transparent)]
+    Host(#[from] HostError),
+}
+
+impl From<OpenError> for NoRun {
+    fn from(why: OpenError) -> Self {
+        match why {
+            OpenError::Host(why) => Self::Host(why),
+            OpenError::Busy(path) => {
+                Self::Host(HostError::os(format!("write {path}"), "it is busy"))
+            }
+        }
+    }
+}
+
+/// An act, and what it would do.
+pub struct Foreseen {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: &'static crate::action::ActionKind,
+    /// What it would do, or why it would be refused.
+    pub plan: Result<Plan<serde_json::Value>, Refusal>,
+}
+
+/// Plans every act, and touches nothing.
+pub async fn foresee(script: &Script, world: &World) -> Vec<Foreseen> {
+    let mut all = Vec::new();
+    for (n, act) in script.acts().enumerate() {
+        let world = world.marked("dry-run", u32::try_from(n + 1).unwrap_or(u32::MAX));
+        let plan = act.action.plan(&world).await;
+        all.push(Foreseen { name: act.name.clone(), kind: act.kind, plan });
+    }
+    all
+}
+
+/// Heals what earlier runs left, then plays, goes back, says the last word and seals. The listener
+/// hears every line of the journal as it is written.
+pub async fn run(
+    order: &Order<'_>,
+    (world, kit): (World, &Kit),
+    stop: Stop,
+    listener: Listener,
+) -> Result<Ending, NoRun> {
+    let Order { script, state, .. } = order;
+    let _lock = state.lock()?;
+    for (run, healed) in recover::recover(state, &world, kit).await? {
+        if !healed.clean() {
+            return Err(NoRun::Residue(run));
+        }
+        if let Healed::Clean { undone } = healed {
+            tracing::warn!("run {run} had not ended: {undone} acts of it were taken down");
+        }
+    }
+    // Later steps of a drill depend on earlier ones; its faults must find their targets now.
+    for it in foresee(script, &world).await {
+        if let (Family::Fault, Err(why)) = (it.kind.family, it.plan) {
+            return Err(NoRun::Refused { name: it.name, why });
+        }
+    }
+    let seed = order.seed.or(script.seed).unwrap_or_else(Dice::fresh_seed);
+    let id = id(&world, seed);
+    let folder = state.begin(&id)?;
+    let store = FileStore::create(&folder.join(JOURNAL))?;
+    let journal = Journal::new(Box::new(store), Arc::clone(&world.clock));
+    let stamp = world.clock.stamp();
+    let names = (id.as_str(), kit.actions.clone());
+    let desk = Desk::new(names, world.clone(), stop, journal, listener);
+    desk.keep(Keeper::open(state, &id, stamp));
+    desk.anchor()?;
+    desk.write(Fact::Began(Box::new(began(order, &id, seed))))?;
+    desk.guard(guardian::start(&order.program, state, &id)?);
+    desk.observe(Observer::start(script, &id, &world)?);
+    let played = play(script, &desk).await;
+    Ok(end(order, &desk, played, (&world, kit)))
+}
+
+/// Says the last word, unless something still stands: then the run has not ended.
+fn end(
+    order: &Order<'_>,
+    desk: &Desk,
+    Played { halt, left }: Played,
+    (world, kit): (&World, &Kit),
+) -> Ending {
+    if let Some(mut observer) = desk.take_observer() {
+        observer.end();
+        desk.observe(observer);
+    }
+    let (verdict, why) = desk.fold(evidence::outcome);
+    let mut written = desk.rows().and_then(|()| desk.anchor());
+    let (verdict, why) =
+        if written.is_ok() { desk.fold(evidence::outcome) } else { (verdict, why) };
+    if left.clean() {
+        let fact = Fact::Ended { verdict, why: why.clone() };
+        written = written.and_then(|()| desk.write(fact));
+    }
+    let settled = left.clean() && left.unwritten == 0 && written.is_ok();
+    if settled {
+        recover::seal(order.state, &desk.run, (world, kit));
+        if let Err(why) = order.state.close(&desk.run) {
+            tracing::warn!("the run has ended, but is not marked so: {why}");
+        }
+    }
+    if let Some(it) = desk.take_guardian() {
+        it.dismiss();
+    }
+    Ending {
+        run: desk.run.clone(),
+        verdict: if settled { verdict } else { verdict.max(Verdict::Inconclusive) },
+        why,
+        refused: matches!(halt, Some(Halt::Refused(_))),
+        residue: !left.clean(),
+    }
+}
+
+/// `20261122T150405Z-0badcafe`: sorts by time, and two runs of one second differ.
+fn id(world: &World, seed: u64) -> String {
+    let at = crate::world::clock::rfc3339(world.clock.stamp().wall_us);
+    let at: String = at.chars().take(19).filter(char::is_ascii_alphanumeric).collect();
+    let differ = Dice::new(seed ^ world.clock.now_us()).below(1 << 32);
+    format!("{at}Z-{differ:08x}")
+}
+
+fn began(order: &Order<'_>, id: &str, seed: u64) -> Began {
+    let script = order.script;
+    let facts = facts::facts();
+    Began {
+        run: id.to_owned(),
+        kind: script.kind,
+        title: script.title.clone(),
+        description: script.description.clone(),
+        file: order.file.0.to_owned(),
+        manifest: order.file.1.to_owned(),
+        vars: used(script, order.file.1),
+        seed,
+        program: env!("CARGO_PKG_VERSION").to_owned(),
+        operator: facts::operator(),
+        host: HostFacts {
+            hostname: facts.hostname,
+            os: facts.os,
+            kernel: facts.kernel,
+            cpus: facts.cpus,
+            cpu_model: facts.cpu_model,
+            memory_bytes: facts.memory_bytes,
+        },
+        plan: script.plan(),
+        hypotheses: script
+            .hypotheses
+            .iter()
+            .map(crate::script::hypothesis::Hypothesis::planned)
+            .collect(),
+        objectives: script.objectives.clone(),
+        witness: script.witness.as_ref().map(|it| PlannedWitness {
+            target: format!("{} {}", it.write.method.word(), it.write.url),
+            every_us: it.every.micros(),
+            deadline_us: it.deadline.micros(),
+            good_in_a_row: it.good_in_a_row,
+        }),
+    }
+}
+
+/// The variables that the file names: the others are nobody's business.
+fn used(script: &Script, text: &str) -> BTreeMap<String, String> {
+    let named = |name: &str| text.contains(&format!("${{{name}}}"));
+    script.vars.iter().filter(|it| named(it.0)).map(|(k, v)| (k.clone(), v.clone())).collect()
+}
