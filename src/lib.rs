@@ -9,5 +9,7 @@ pub mod units;
 pub mod verdict;
 // floor: the record
 pub mod journal;
+// floor: the miniature bank
+pub mod sandbox;
 // floor: the roof
 pub mod cli;
