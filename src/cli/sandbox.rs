@@ -10,11 +10,12 @@ use clap::Subcommand;
 
 use crate::{
     sandbox::{
-        bank::{self, Seen, Settings, UpError, own_program},
+        bank::{self, Settings, UpError, own_program},
         book::{Book, Replication},
         calendar::CutOff,
         fence::{self, Raised},
         process,
+        status::{self, Seen},
     },
     units::Span,
 };
@@ -164,7 +165,7 @@ async fn command(args: Args, dir: &Path) -> Result<ExitCode, UpError> {
             Ok(ExitCode::SUCCESS)
         }
         What::Status => {
-            let seen = bank::status(dir).await?;
+            let seen = status::status(dir).await?;
             show_seen(&seen, json);
             Ok(ExitCode::from(u8::from(seen.iter().any(|it| it.state != "up"))))
         }
@@ -197,10 +198,9 @@ fn show_book(book: &Book, json: bool) {
     if json {
         return data_json(book);
     }
-    let mut text = String::new();
-    for (name, process) in &book.processes {
-        text.push_str(&format!("{name:<10} http://{}\n", process.address));
-    }
+    let text = book.processes.iter().fold(String::new(), |text, (name, process)| {
+        text + &format!("{name:<10} http://{}\n", process.address)
+    });
     say(&mut io::stdout(), &text);
 }
 
@@ -208,16 +208,16 @@ fn show_seen(seen: &[Seen], json: bool) {
     if json {
         return data_json(seen);
     }
-    let mut text = format!("{:<10} {:<8} {:<22} ROLE\n", "NAME", "STATE", "ADDRESS");
-    for it in seen {
+    let head = format!("{:<10} {:<8} {:<22} ROLE\n", "NAME", "STATE", "ADDRESS");
+    let text = seen.iter().fold(head, |text, it| {
         let role = match (&it.role, it.epoch) {
             (Some(role), Some(epoch)) => format!("{role}, epoch {epoch}"),
             _ => "-".to_owned(),
         };
         let why = it.why.as_ref().map(|why| format!("  ({why})")).unwrap_or_default();
         let address = it.address.to_string();
-        text.push_str(&format!("{:<10} {:<8} {address:<22} {role}{why}\n", it.name, it.state));
-    }
+        text + &format!("{:<10} {:<8} {address:<22} {role}{why}\n", it.name, it.state)
+    });
     say(&mut io::stdout(), &text);
 }
 

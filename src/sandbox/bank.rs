@@ -6,19 +6,15 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     io,
-    net::SocketAddr,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
 };
 
-use reqwest::Client;
 use rustix::{
     fs::{FlockOperation, flock},
     process::Signal,
 };
-use serde::Serialize;
-use serde_json::Value;
 use tokio::{
     process::Command,
     time::{Instant, sleep},
@@ -28,11 +24,11 @@ use super::{
     book::{self, Book, NAMES, Process, Replication},
     calendar::CutOff,
     load::RATE_MAX,
+    status::look,
     web,
 };
 
 const ANSWER_MAX: Duration = Duration::from_secs(10);
-const LOOK_MAX: Duration = Duration::from_millis(500);
 const STOP_MAX: Duration = Duration::from_secs(3);
 const DELAY_MAX: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(10);
@@ -108,35 +104,23 @@ pub enum UpError {
     },
 }
 
-/// What `status` tells of one process.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Seen {
-    /// Its name.
-    pub name: String,
-    /// `up`, `down` or `stopped`.
-    pub state: &'static str,
-    /// Where it listens.
-    pub address: SocketAddr,
-    /// Its number.
-    pub pid: i32,
-    /// A core's role.
-    pub role: Option<String>,
-    /// A core's epoch.
-    pub epoch: Option<u64>,
-    /// Why it is down, if it can say so.
-    pub why: Option<String>,
-}
-
 fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> UpError {
     let what = what.into();
     move |why| UpError::Io { what, why }
 }
 
+/// A client for plain HTTP on loopback, without proxies and certificates.
+pub fn client() -> Result<reqwest::Client, UpError> {
+    web::client().map_err(io_error("make a client"))
+}
+
 /// The address book of the sandbox in this folder.
 pub fn book(dir: &Path) -> Result<Book, UpError> {
-    Book::read(dir).map_err(|why| match why.kind() {
-        io::ErrorKind::NotFound => UpError::NoSandbox(dir.to_owned()),
-        _ => UpError::Io { what: "read the address book".to_owned(), why },
+    Book::read(dir).map_err(|why| {
+        if why.kind() == io::ErrorKind::NotFound {
+            return UpError::NoSandbox(dir.to_owned());
+        }
+        io_error("read the address book")(why)
     })
 }
 
@@ -177,7 +161,7 @@ async fn start_all(dir: &Path, settings: &Settings) -> Result<(), UpError> {
     for name in names.clone() {
         launch(dir, name, &settings.program).await?;
     }
-    let client = web::client().map_err(io_error("make a client"))?;
+    let client = client()?;
     let deadline = Instant::now() + ANSWER_MAX;
     for name in names {
         let process = started(dir, name)?;
@@ -258,7 +242,7 @@ async fn launch(dir: &Path, name: &str, program: &Path) -> Result<Process, UpErr
         .spawn()
         .map_err(io_error(format!("run {}", program.display())))?;
     let pid = child.id().and_then(|it| i32::try_from(it).ok());
-    let client = web::client().map_err(io_error("make a client"))?;
+    let client = client()?;
     let deadline = Instant::now() + ANSWER_MAX;
     loop {
         if let Ok(Some(status)) = child.try_wait() {
@@ -268,7 +252,7 @@ async fn launch(dir: &Path, name: &str, program: &Path) -> Result<Process, UpErr
         if let Some(process) = entry.filter(|it| Some(it.pid) == pid && !it.stopped) {
             // Any answer will do: a fenced core is unwell and yet there.
             let url = format!("http://{}/healthz", process.address);
-            if client.get(url).timeout(LOOK_MAX).send().await.is_ok() {
+            if client.get(url).timeout(super::status::LOOK_MAX).send().await.is_ok() {
                 return Ok(process);
             }
         }
@@ -364,49 +348,4 @@ pub fn purge(dir: &Path) -> Result<(), UpError> {
     }
     // Somebody else's files may be in there too: then the folder stays.
     fs::remove_dir(dir).or(Ok(()))
-}
-
-/// Looks at every process of the book.
-pub async fn status(dir: &Path) -> Result<Vec<Seen>, UpError> {
-    let book = book(dir)?;
-    let client = web::client().map_err(io_error("make a client"))?;
-    let mut seen = Vec::new();
-    for (name, process) in book.processes {
-        let mut it = Seen {
-            name,
-            state: "stopped",
-            address: process.address,
-            pid: process.pid,
-            role: None,
-            epoch: None,
-            why: None,
-        };
-        if process.identity().alive() {
-            it.why = look(&client, process.address, "/healthz").await.err();
-            it.state = if it.why.is_none() { "up" } else { "down" };
-            if let (true, Ok(status)) =
-                (it.name.starts_with("core"), look(&client, process.address, "/status").await)
-            {
-                it.role = status.get("role").and_then(Value::as_str).map(str::to_owned);
-                it.epoch = status.get("epoch").and_then(Value::as_u64);
-            }
-        } else if !process.stopped {
-            it.state = "down";
-            it.why = Some("its process has ended".to_owned());
-        }
-        seen.push(it);
-    }
-    Ok(seen)
-}
-
-/// Asks for something that must answer 200 with JSON; else why it did not.
-async fn look(client: &Client, address: SocketAddr, path: &str) -> Result<Value, String> {
-    let asked = client.get(format!("http://{address}{path}")).timeout(LOOK_MAX).send().await;
-    let response = asked.map_err(|why| web::cause(&why))?;
-    let ok = response.status().is_success();
-    let body: Value = response.json().await.map_err(|why| web::cause(&why))?;
-    if ok {
-        return Ok(body);
-    }
-    Err(body.get("error").and_then(Value::as_str).unwrap_or("it is unwell").to_owned())
 }

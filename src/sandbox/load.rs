@@ -35,7 +35,7 @@ use super::{
 };
 
 /// The most payments a second that it sends.
-pub const RATE_MAX: u32 = 2_000;
+pub(super) const RATE_MAX: u32 = 2_000;
 const IN_FLIGHT_MAX: usize = 512;
 const PAYMENT_MAX: Duration = Duration::from_secs(1);
 /// How many latencies the quantiles are taken from.

@@ -14,5 +14,6 @@ mod load;
 mod metrics;
 mod peers;
 pub mod process;
+pub mod status;
 mod third_party;
 mod web;

@@ -1,5 +1,7 @@
 //! What all processes of the sandbox share on the wire: serving, stopping, asking, complaining.
 
+#![expect(clippy::disallowed_types, reason = "the sandbox is a room that may touch the world")]
+
 use std::{future::IntoFuture, io, sync::Arc, time::Duration};
 
 use axum::{

@@ -54,7 +54,8 @@ pub(super) fn digest_before(view: &View, seq: u64) -> io::Result<String> {
         None => Vec::new(),
     };
     let hash = Sha256::digest(&line);
-    Ok(hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+    let (half, _) = hash.split_at(16);
+    Ok(half.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}")))
 }
 
 /// Pulls for as long as this core is a standby, and waits while it is not.
@@ -66,7 +67,7 @@ pub(super) async fn follow(core: Arc<Core>, client: Client, peers: Arc<Peers>) {
         let pulling = async {
             match (role.part, &role.primary) {
                 (Part::Standby, Some(primary)) => {
-                    pull_on(&core, &client, &peers, primary, term).await
+                    pull_on(&core, &client, &peers, primary, term).await;
                 }
                 (Part::Standby, None) | (Part::Primary, _) => std::future::pending().await,
             }

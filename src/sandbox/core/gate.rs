@@ -53,7 +53,9 @@ impl Gate {
 
     /// Does something that must not happen once fenced; an error if it is or is just being.
     fn pass<T>(&self, act: impl FnOnce() -> T) -> io::Result<T> {
-        flock(&self.lock, FlockOperation::NonBlockingLockShared)?;
+        // Refused means that somebody is fencing this very moment.
+        flock(&self.lock, FlockOperation::NonBlockingLockShared)
+            .map_err(|_| io::ErrorKind::ConnectionReset)?;
         let done = match self.fenced() {
             None => Ok(act()),
             Some(_) => Err(io::ErrorKind::ConnectionReset.into()),

@@ -92,13 +92,12 @@ async fn confirmed(core: &Core, entered: &Entered) -> Result<(), Problem> {
         return Ok(());
     }
     let mut confirmed = core.shared.confirmed.subscribe();
-    match timeout(CONFIRM_MAX, confirmed.wait_for(|it| *it > entered.entry.seq)).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(_)) | Err(_) => {
-            let said = "the standby has not confirmed the entry in time; repeat with the same id";
-            Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, said))
-        }
+    let seq = entered.entry.seq;
+    if let Ok(Ok(_)) = timeout(CONFIRM_MAX, confirmed.wait_for(|it| *it > seq)).await {
+        return Ok(());
     }
+    let said = "the standby has not confirmed the entry in time; repeat with the same id";
+    Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, said))
 }
 
 fn receipt(entry: &Entry) -> Value {
@@ -286,7 +285,9 @@ async fn settings(State(core): This, body: Body) -> Result<Json<Value>, Problem>
 async fn healthz(State(core): This) -> Result<Json<Value>, Problem> {
     let (role, _) = core.shared.role();
     match role.part {
-        Part::Primary => core.shared.may_write(&role)?,
+        Part::Primary => {
+            core.shared.may_write(&role).map_err(|why| Problem::unavailable(why.said))?;
+        }
         Part::Standby => {
             if let Some(trouble) = core.shared.following(|it| it.trouble()) {
                 return Err(Problem::unavailable(format!("a standby that {trouble}")));

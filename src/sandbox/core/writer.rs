@@ -162,7 +162,7 @@ impl Writer {
     /// Writes lines on a thread that may wait for the disk, then shows them.
     async fn append(&mut self, lines: Vec<u8>) -> io::Result<()> {
         let began = Instant::now();
-        let (_, lines) = self
+        let ((), lines) = self
             .on_disk(move |ledger| {
                 let done = ledger.append(&lines);
                 done.map(|()| ((), lines))

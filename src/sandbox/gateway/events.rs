@@ -95,7 +95,12 @@ pub(super) async fn post(
             () = stop.clone().asked() => true,
         };
         let taken = std::mem::take(&mut *events.lock().expect("no holder panics"));
-        let Some(batch) = taken.batch() else { if last { return } else { continue } };
+        let Some(batch) = taken.batch() else {
+            if last {
+                return;
+            }
+            continue;
+        };
         let sent = client.post(&url).json(&batch).timeout(POST_MAX).send().await;
         match sent.and_then(reqwest::Response::error_for_status) {
             Ok(_) => {}

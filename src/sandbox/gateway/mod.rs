@@ -88,7 +88,9 @@ pub(super) async fn run(here: Here) -> io::Result<()> {
     web::serve(here.listener, here.metrics.wrap(app), here.stop).await?;
     if let Some(posting) = posting {
         // The last batch has a bound of its own; what cannot be posted by then is lost.
-        timeout(route::CORE_MAX, posting).await.map_or((), |_| ());
+        if timeout(route::CORE_MAX, posting).await.is_err() {
+            tracing::warn!("the last business events were not posted in time");
+        }
     }
     Ok(())
 }
