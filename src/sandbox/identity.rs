@@ -20,8 +20,7 @@ pub struct Identity {
 impl Identity {
     /// The identity of the process that now bears this number; an error if there is none.
     pub fn of(pid: i32) -> io::Result<Self> {
-        let (_, started_ticks) = stat(pid)?;
-        Ok(Self { pid, started_ticks, boot_id: boot_id()? })
+        Ok(Self { pid, started_ticks: stat(pid)?.started_ticks, boot_id: boot_id()? })
     }
 
     /// The identity of this process.
@@ -29,13 +28,11 @@ impl Identity {
         Self::of(rustix::process::getpid().as_raw_pid())
     }
 
-    /// Whether it still runs. A zombie does not.
+    /// Whether any thread of it still runs. A zombie that waits to be reaped does not.
     pub fn alive(&self) -> bool {
         let same_boot = boot_id().is_ok_and(|it| it == self.boot_id);
         same_boot
-            && stat(self.pid).is_ok_and(|(state, ticks)| {
-                ticks == self.started_ticks && !matches!(state, 'Z' | 'X')
-            })
+            && stat(self.pid).is_ok_and(|it| it.started_ticks == self.started_ticks && !it.ended)
     }
 
     /// Sends a signal to this process and to no other; `false` if it is gone.
@@ -74,19 +71,27 @@ fn boot_id() -> io::Result<String> {
     Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
 }
 
-fn stat(pid: i32) -> io::Result<(char, u64)> {
+#[derive(Debug, PartialEq, Eq)]
+struct Stat {
+    ended: bool,
+    started_ticks: u64,
+}
+
+fn stat(pid: i32) -> io::Result<Stat> {
     parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat"))?).ok_or_else(|| {
         io::Error::other(format!("/proc/{pid}/stat reads unlike any known kernel's"))
     })
 }
 
-/// State and start ticks. The name in parentheses may itself hold spaces and parentheses.
-fn parse_stat(text: &str) -> Option<(char, u64)> {
+/// The name in parentheses may itself hold spaces and parentheses. A first thread that is a
+/// zombie says nothing while others live: they still hold locks and sockets.
+fn parse_stat(text: &str) -> Option<Stat> {
     let (_, rest) = text.rsplit_once(')')?;
     let mut fields = rest.split_ascii_whitespace();
-    let state = fields.next()?.chars().next()?;
-    let ticks = fields.nth(18)?.parse().ok()?;
-    Some((state, ticks))
+    let state = fields.next()?;
+    let threads: u32 = fields.nth(16)?.parse().ok()?;
+    let started_ticks = fields.nth(1)?.parse().ok()?;
+    Some(Stat { ended: matches!(state, "Z" | "X") && threads <= 1, started_ticks })
 }
 
 #[cfg(test)]
@@ -95,8 +100,13 @@ mod tests {
 
     #[test]
     fn a_name_with_parentheses_does_not_confuse() {
-        let text = "7 (a) b) S 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4242 1 1";
-        assert_eq!(parse_stat(text), Some(('S', 4242)));
+        let parse = |state: &str, threads: u32| {
+            let rest = "1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0";
+            parse_stat(&format!("7 (a) b) {state} {rest} {threads} 0 4242 1 1"))
+        };
+        assert_eq!(parse("S", 1), Some(Stat { ended: false, started_ticks: 4242 }));
+        assert_eq!(parse("Z", 1), Some(Stat { ended: true, started_ticks: 4242 }));
+        assert_eq!(parse("Z", 2), Some(Stat { ended: false, started_ticks: 4242 }));
         assert_eq!(parse_stat("7 (a) S 1"), None);
     }
 

@@ -34,8 +34,9 @@ impl Stop {
 
     /// Waits until the process shall stop.
     pub(super) async fn asked(mut self) {
-        // An error means that the switch is gone, and with it the process.
-        self.0.wait_for(|it| *it).await.map_or((), |_| ());
+        if self.0.wait_for(|it| *it).await.is_err() {
+            tracing::debug!("the switch is gone, and with it the process");
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Number;
 use tokio::time::timeout;
 
 use super::{Gateway, screen::screen};
@@ -31,7 +32,8 @@ struct Instruction {
     debtor: String,
     creditor: String,
     creditor_name: String,
-    amount_minor: u64,
+    /// Any number, so that one that is no amount is told so by its name.
+    amount_minor: Number,
     currency: String,
 }
 
@@ -94,7 +96,8 @@ fn read(
     if let Some(said) = complaint(&instruction) {
         return Err(Problem::unprocessable(said));
     }
-    let Instruction { debtor, creditor, creditor_name, amount_minor, currency } = instruction;
+    let amount_minor = instruction.amount_minor.as_u64().unwrap_or(0);
+    let Instruction { debtor, creditor, creditor_name, amount_minor: _, currency } = instruction;
     let value_date = gateway.cut_off.value_date(calendar::now()).to_string();
     let payment = Payment { debtor, creditor, creditor_name, amount_minor, currency, value_date };
     Ok(Order { id: key.to_owned(), payment })
@@ -109,8 +112,8 @@ fn complaint(it: &Instruction) -> Option<String> {
             return Some(format!("`{field}` has 1 to {NAME_MAX} characters"));
         }
     }
-    if it.amount_minor == 0 {
-        return Some("`amount_minor` is more than 0".to_owned());
+    if it.amount_minor.as_u64().is_none_or(|it| it == 0) {
+        return Some("`amount_minor` is a whole number, more than 0".to_owned());
     }
     let code = it.currency.len() == 3 && it.currency.bytes().all(|it| it.is_ascii_uppercase());
     (!code).then(|| "`currency` has three capital letters, as in `EUR`".to_owned())
@@ -151,11 +154,11 @@ mod tests {
 
     #[test]
     fn an_instruction_that_is_wrong_is_told_what() {
-        let instruction = |amount_minor, currency: &str, debtor: &str| Instruction {
+        let instruction = |amount_minor: u64, currency: &str, debtor: &str| Instruction {
             debtor: debtor.to_owned(),
             creditor: "DE01".to_owned(),
             creditor_name: "Grocer".to_owned(),
-            amount_minor,
+            amount_minor: amount_minor.into(),
             currency: currency.to_owned(),
         };
         assert_eq!(complaint(&instruction(1, "EUR", "Ann")), None);

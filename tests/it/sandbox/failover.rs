@@ -117,6 +117,7 @@ async fn a_primary_that_was_fenced_while_frozen_acknowledges_nothing_after_the_t
         let acknowledged = writers.end().await;
         assert_eq!(acknowledged.len(), before, "epoch {epoch}: acknowledged after the fence");
 
+        println!("epoch {epoch}: {before} acknowledged before the freeze, then {raised:?}");
         if raised == Raised::Killed {
             bank.start(old).await;
         }
