@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
@@ -48,11 +48,11 @@ pub(super) const LATENCY_BUCKETS: [f64; 11] =
     [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
 
 /// The registry of one process.
-#[derive(Debug)]
 pub(super) struct Metrics {
     registry: Mutex<Registry>,
     requests: Family<RequestLabels, Counter>,
     seconds: Family<RouteLabels, Histogram, fn() -> Histogram>,
+    look: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -82,12 +82,18 @@ impl Metrics {
             Unit::Seconds,
             seconds.clone(),
         );
-        Arc::new(Self { registry: Mutex::new(registry), requests, seconds })
+        let look = OnceLock::new();
+        Arc::new(Self { registry: Mutex::new(registry), requests, seconds, look })
     }
 
     /// Lets a process register figures of its own.
     pub(super) fn register(&self, add: impl FnOnce(&mut Registry)) {
         add(&mut self.registry.lock().expect("no holder panics"));
+    }
+
+    /// What to do before a page is written, once for all: gauges that must be looked up.
+    pub(super) fn before_each_page(&self, look: impl Fn() + Send + Sync + 'static) {
+        self.look.get_or_init(|| Box::new(look));
     }
 
     /// Adds `/metrics` to the routes and measures them all.
@@ -103,6 +109,9 @@ pub(super) fn latency_histogram() -> Histogram {
 }
 
 async fn page(State(metrics): State<Arc<Metrics>>) -> Response {
+    if let Some(look) = metrics.look.get() {
+        look();
+    }
     let mut text = String::new();
     let encoded = encode(&mut text, &metrics.registry.lock().expect("no holder panics"));
     match encoded {

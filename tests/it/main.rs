@@ -1,7 +1,6 @@
-//! All integration tests, in one binary: a module a topic.
+//! All integration tests, in one binary.
 #![expect(
     clippy::disallowed_methods,
-    clippy::disallowed_types,
     reason = "the wall around effects is for the house, not for those who inspect it"
 )]
 

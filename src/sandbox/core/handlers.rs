@@ -1,6 +1,10 @@
 //! What a core answers.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use axum::{
     Json, Router,
@@ -31,6 +35,8 @@ use crate::sandbox::{
 
 /// How long an entry may wait for the standby's confirmation.
 const CONFIRM_MAX: Duration = Duration::from_millis(900);
+/// A standby that lacks no more entries than this has caught up enough to be waited for.
+const NEARLY_MAX: u64 = 1_000;
 const WAIT_MAX_MS: u64 = 2_000;
 const DELAY_MAX_MS: u64 = 10_000;
 
@@ -88,7 +94,8 @@ async fn enter(
 
 /// Waits for the standby if acknowledgements need it.
 async fn confirmed(core: &Core, entered: &Entered) -> Result<(), Problem> {
-    if core.shared.link().replication == Replication::Async {
+    let alone = core.shared.alone.load(Ordering::SeqCst);
+    if alone || core.shared.link().replication == Replication::Async {
         return Ok(());
     }
     let mut confirmed = core.shared.confirmed.subscribe();
@@ -165,8 +172,9 @@ fn confirm(core: &Core, asked: &LogAsked) -> Result<(), Problem> {
         *it = asked.from.max(*it);
         more
     });
-    let lag = shared.view.count().saturating_sub(asked.from);
-    shared.figures.lag.set(i64::try_from(lag).unwrap_or(i64::MAX));
+    if shared.view.count().saturating_sub(asked.from) <= NEARLY_MAX {
+        shared.alone.store(false, Ordering::SeqCst);
+    }
     Ok(())
 }
 
@@ -198,24 +206,17 @@ async fn wait_for_lines(core: &Core, asked: &LogAsked) -> Result<u64, Problem> {
 async fn status(State(core): This) -> Json<Value> {
     let shared = &core.shared;
     let (role, _) = shared.role();
-    let durable = shared.view.count();
-    let lag = match role.part {
-        Part::Primary => durable.saturating_sub(*shared.confirmed.borrow()),
-        Part::Standby => shared.following(|it| it.primary_has).saturating_sub(durable),
-    };
-    let fenced = shared.gate.fenced().is_some();
-    shared.figures.fenced.set(i64::from(fenced));
-    shared.figures.epoch.set(i64::try_from(role.epoch).unwrap_or(i64::MAX));
-    let first_ack = shared.first_ack_us.load(std::sync::atomic::Ordering::SeqCst);
+    let first_ack = shared.first_ack_us.load(Ordering::SeqCst);
     Json(json!({
         "name": shared.name,
         "role": role.part,
         "epoch": role.epoch,
-        "fenced": fenced,
-        "entries": shared.accepted.load(std::sync::atomic::Ordering::SeqCst),
-        "durable": durable,
+        "fenced": shared.gate.fenced().is_some(),
+        "entries": shared.accepted.load(Ordering::SeqCst),
+        "durable": shared.view.count(),
         "replicating_from": role.primary.map(|it| it.address),
-        "lag_entries": lag,
+        "lag_entries": shared.lag(),
+        "alone": shared.alone.load(Ordering::SeqCst),
         "replication": shared.link().replication,
         "mono_us": monotonic_us(),
         "first_ack_mono_us": (first_ack > 0).then_some(first_ack),

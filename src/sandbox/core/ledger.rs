@@ -98,6 +98,11 @@ impl Ledger {
         Ok(())
     }
 
+    /// Whether it takes no more writes.
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken
+    }
+
     /// Where it is.
     pub(super) fn path(&self) -> &Path {
         &self.path
@@ -200,73 +205,5 @@ impl View {
         index.offsets.truncate(keep_offsets);
         index.by_id.retain(|_, seq| *seq < keep);
         index.offsets.last().copied().unwrap_or(0)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::{
-        super::entry::{Entry, Payment},
-        *,
-    };
-
-    fn line(seq: u64) -> Vec<u8> {
-        let payment = Payment {
-            debtor: "a".to_owned(),
-            creditor: "b".to_owned(),
-            creditor_name: "B".to_owned(),
-            amount_minor: 1,
-            currency: "EUR".to_owned(),
-            value_date: "2026-11-23".to_owned(),
-        };
-        Entry { seq, epoch: 1, id: format!("id-{seq}"), payment }.line()
-    }
-
-    #[test]
-    fn a_torn_end_is_cut_off_and_a_torn_middle_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ledger.jsonl");
-        let mut text = [line(0), line(1)].concat();
-        let whole = text.clone();
-        text.extend_from_slice(b"{\"seq\":2,\"ep");
-        fs::write(&path, &text).unwrap();
-        let (mut ledger, view) = Ledger::open(&path).unwrap();
-        assert_eq!(fs::read(&path).unwrap(), whole);
-        assert_eq!(view.count(), 2);
-        ledger.append(&line(2)).unwrap();
-        view.publish(&line(2)).unwrap();
-        assert_eq!(view.lines(0, 9).unwrap(), [whole, line(2)].concat());
-
-        text.push(b'\n');
-        text.extend_from_slice(&line(2));
-        fs::write(&path, &text).unwrap();
-        let why = Ledger::open(&path).unwrap_err().to_string();
-        assert!(why.contains("ledger.jsonl:3: not an entry"), "{why}");
-        assert_eq!(fs::read(&path).unwrap(), text, "what is refused is not changed");
-    }
-
-    #[test]
-    fn a_hole_or_a_repeated_id_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ledger.jsonl");
-        fs::write(&path, [line(0), line(2)].concat()).unwrap();
-        assert!(Ledger::open(&path).unwrap_err().to_string().contains("where 1 is due"));
-        let twice = String::from_utf8(line(1)).unwrap().replace("id-1", "id-0");
-        fs::write(&path, [line(0), twice.into_bytes()].concat()).unwrap();
-        assert!(Ledger::open(&path).unwrap_err().to_string().contains("an earlier line has"));
-    }
-
-    #[test]
-    fn what_was_cut_is_gone_from_file_and_index() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ledger.jsonl");
-        fs::write(&path, [line(0), line(1), line(2)].concat()).unwrap();
-        let (mut ledger, view) = Ledger::open(&path).unwrap();
-        ledger.cut(&view, 1).unwrap();
-        assert_eq!((view.count(), view.find("id-0"), view.find("id-1")), (1, Some(0), None));
-        assert_eq!(fs::read(&path).unwrap(), line(0));
-        assert_eq!(view.entry(1).unwrap(), None);
     }
 }

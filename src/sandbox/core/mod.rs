@@ -13,7 +13,7 @@ use std::{
     io,
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -61,6 +61,11 @@ struct Shared {
     confirmed: watch::Sender<u64>,
     /// Counts the changes of role.
     terms: watch::Sender<u64>,
+    /// Promoted, and not followed yet: acknowledges alone even if replication is synchronous.
+    /// A restart forgets it, which is the safe side.
+    alone: AtomicBool,
+    /// The disk failed half-way: takes no more writes.
+    broken: AtomicBool,
     /// Monotonic microseconds of the first acknowledgement in this term, 0 before it.
     first_ack_us: AtomicU64,
     figures: Figures,
@@ -124,9 +129,13 @@ pub(super) async fn run(here: Here) -> io::Result<()> {
         durable: watch::Sender::new(count),
         confirmed: watch::Sender::new(0),
         terms: watch::Sender::new(1),
+        alone: AtomicBool::new(false),
+        broken: AtomicBool::new(false),
         first_ack_us: AtomicU64::new(0),
         figures: figures(&here.metrics),
     });
+    let measured = Arc::clone(&shared);
+    here.metrics.before_each_page(move || measured.measure());
     let (jobs, todo) = mpsc::channel(JOBS_MAX);
     let writer = Writer::new(ledger, Arc::clone(&shared), role_file);
     tokio::spawn(writer.work(todo));
@@ -172,7 +181,11 @@ fn figures(metrics: &super::metrics::Metrics) -> Figures {
         );
         it.register("ledger_entries", "Durable entries", figures.entries.clone());
         it.register("ledger_epoch", "Newest epoch this core took part in", figures.epoch.clone());
-        it.register("ledger_fenced", "1 if fenced at the last look", figures.fenced.clone());
+        it.register(
+            "ledger_fenced",
+            "1 if the fencing token forbids acknowledgements",
+            figures.fenced.clone(),
+        );
         it.register("replication_lag_entries", "Entries the standby lacks", figures.lag.clone());
     });
     figures
@@ -209,6 +222,9 @@ impl Shared {
         if role.part == Part::Standby {
             return Err(Problem::conflict("not a primary: this core is a standby"));
         }
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(Problem::unavailable("a write failed half-way: start this core again"));
+        }
         match self.gate.fenced() {
             None => Ok(()),
             Some(token) => {
@@ -242,7 +258,6 @@ impl Shared {
     fn changed(&self, count: u64) {
         self.arrived();
         self.accepted(count);
-        self.figures.entries.set(i64::try_from(count).unwrap_or(i64::MAX));
         self.durable.send_replace(count);
     }
 
@@ -269,6 +284,7 @@ impl Shared {
     /// Another role begins.
     fn new_term(&self, role: Role) {
         self.first_ack_us.store(0, Ordering::SeqCst);
+        self.alone.store(role.part == Part::Primary, Ordering::SeqCst);
         self.confirmed.send_replace(0);
         self.following(|it| *it = Following::default());
         self.gate.enter(role.epoch);
@@ -277,6 +293,24 @@ impl Shared {
         let term = now.1;
         drop(now);
         self.terms.send_replace(term);
+    }
+
+    /// How many entries the standby lacks, as far as this core knows.
+    fn lag(&self) -> u64 {
+        let durable = self.view.count();
+        match self.role().0.part {
+            Part::Primary => durable.saturating_sub(*self.confirmed.borrow()),
+            Part::Standby => self.following(|it| it.primary_has).saturating_sub(durable),
+        }
+    }
+
+    /// Brings the gauges up to date.
+    fn measure(&self) {
+        let number = |it: u64| i64::try_from(it).unwrap_or(i64::MAX);
+        self.figures.entries.set(number(self.view.count()));
+        self.figures.epoch.set(number(self.role().0.epoch));
+        self.figures.fenced.set(i64::from(self.gate.fenced().is_some()));
+        self.figures.lag.set(number(self.lag()));
     }
 
     /// Notes that an entry is acknowledged now.

@@ -3,7 +3,12 @@
 //! All that changes ledger or role passes through here one after the other, so that no entry is
 //! numbered by a core that has just ceased to be primary.
 
-use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    io,
+    path::PathBuf,
+    sync::{Arc, atomic::Ordering},
+};
 
 use axum::http::StatusCode;
 use tokio::{
@@ -185,7 +190,11 @@ impl Writer {
             (ledger, done)
         })
         .await
-        .map_err(io::Error::other)?;
+        .map_err(io::Error::other)
+        .inspect_err(|_| self.shared.broken.store(true, Ordering::SeqCst))?;
+        if ledger.is_broken() {
+            self.shared.broken.store(true, Ordering::SeqCst);
+        }
         self.ledger = Some(ledger);
         done
     }

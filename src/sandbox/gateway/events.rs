@@ -89,6 +89,7 @@ pub(super) async fn post(
 ) {
     let mut tick = interval(EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut failing = false;
     loop {
         let last = tokio::select! {
             _ = tick.tick() => false,
@@ -103,11 +104,16 @@ pub(super) async fn post(
         };
         let sent = client.post(&url).json(&batch).timeout(POST_MAX).send().await;
         match sent.and_then(reqwest::Response::error_for_status) {
-            Ok(_) => {}
-            Err(why) if why.is_connect() => events.lock().expect("no holder panics").merge(taken),
+            Ok(_) => failing = false,
             Err(why) => {
-                tracing::warn!(why = cause(&why), "dropped a batch of events");
-                dropped.inc_by(taken.attempts);
+                if !std::mem::replace(&mut failing, true) {
+                    tracing::warn!(why = cause(&why), "cannot post business events");
+                }
+                if why.is_connect() {
+                    events.lock().expect("no holder panics").merge(taken);
+                } else {
+                    dropped.inc_by(taken.attempts);
+                }
             }
         }
         if last {

@@ -24,7 +24,10 @@ use prometheus_client::{
     registry::Unit,
 };
 use serde_json::{Value, json};
-use tokio::time::{Instant, timeout};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout},
+};
 
 use self::{
     events::{Events, ReasonClass},
@@ -38,6 +41,9 @@ use super::{
     web::{self, Problem},
 };
 
+/// How many payments may be under way at once.
+const IN_FLIGHT_MAX: usize = 1_024;
+
 struct Gateway {
     client: reqwest::Client,
     peers: Arc<Peers>,
@@ -46,6 +52,7 @@ struct Gateway {
     events: Option<Arc<Mutex<Events>>>,
     payments: Family<OutcomeLabels, Counter>,
     seconds: Histogram,
+    room: Arc<Semaphore>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -77,7 +84,8 @@ pub(super) async fn run(here: Here) -> io::Result<()> {
         tokio::spawn(events::post(events, dropped, client.clone(), url, here.stop.clone()))
     });
     let peers = Arc::new(Peers::new(here.dir, here.book));
-    let gateway = Gateway { client, peers, route, cut_off, events, payments, seconds };
+    let room = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
+    let gateway = Gateway { client, peers, route, cut_off, events, payments, seconds, room };
     let app = Router::new()
         .route("/payments", post(pay))
         .route("/payments/{id}", get(payment))
@@ -103,7 +111,10 @@ async fn pay(
     let began = Instant::now();
     // A task of its own: a client that hangs up does not make its payment's outcome unknown here.
     let task = tokio::spawn(async move {
-        let paid = pay::pay(&gateway, &headers, body).await;
+        let paid = match Arc::clone(&gateway.room).try_acquire_owned() {
+            Ok(_place) => pay::pay(&gateway, &headers, body).await,
+            Err(_) => Err(Problem::unavailable("too many payments are under way")),
+        };
         gateway.note(&paid, began);
         paid
     });

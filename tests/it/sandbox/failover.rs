@@ -233,7 +233,7 @@ async fn a_standby_that_diverged_says_so_instead_of_copying_over() {
 }
 
 #[tokio::test]
-async fn a_synchronous_primary_without_its_standby_acknowledges_nothing() {
+async fn a_synchronous_primary_needs_its_standby_but_a_promoted_one_begins_alone() {
     let bank = Bank::up_with(|it| it.replication = Replication::Sync).await;
     assert_eq!(bank.pay("with", &payment(1)).await.0, StatusCode::CREATED);
     bank.kill("core-b").await;
@@ -242,4 +242,16 @@ async fn a_synchronous_primary_without_its_standby_acknowledges_nothing() {
     bank.start("core-b").await;
     let (status, _) = bank.post("core-a", "/entries", &order("without", 1)).await;
     assert_eq!(status, StatusCode::OK, "a repetition finds the entry, now confirmed");
+
+    bank.kill("core-a").await;
+    fence::raise(&bank.dir(), "core-a", 2).await.unwrap();
+    bank.post("core-b", "/promote", &json!({ "epoch": 2 })).await;
+    let enter = async |id: &str| bank.post("core-b", "/entries", &order(id, 1)).await.0;
+    assert_eq!(enter("alone").await, StatusCode::CREATED);
+    bank.start("core-a").await;
+    let rejoin = json!({ "primary": bank.address("core-b"), "epoch": 2 });
+    assert_eq!(bank.post("core-a", "/rejoin", &rejoin).await.0, StatusCode::OK);
+    assert_eq!(enter("together").await, StatusCode::CREATED);
+    bank.kill("core-a").await;
+    assert_eq!(enter("left").await, StatusCode::GATEWAY_TIMEOUT);
 }

@@ -1,4 +1,9 @@
 //! The miniature bank, as real processes: what it promises, and what it does when it is hurt.
+#![cfg(test)]
+#![expect(
+    clippy::disallowed_types,
+    reason = "the wall around effects is for the house, not for those who inspect it"
+)]
 
 mod command_line;
 mod failover;

@@ -117,14 +117,24 @@ async fn a_torn_ledger_goes_on_and_a_damaged_one_is_refused_untouched() {
     assert_eq!(bank.pay("p-3", &payment(1)).await.1["seq"], 3);
 
     bank.kill("core-a").await;
-    let mut damaged = fs::read(&file).unwrap();
-    damaged[40] = b'}';
-    fs::write(&file, &damaged).unwrap();
-    let refused = bank::start_with(&bank.dir(), "core-a", Path::new(PROGRAM)).await;
-    let Err(why @ UpError::NotReady { .. }) = refused else { panic!("started: {refused:?}") };
-    assert!(why.to_string().contains("ledger.jsonl:1: not an entry"), "{why}");
-    assert_eq!(fs::read(&file).unwrap(), damaged);
+    let whole = fs::read_to_string(&file).unwrap();
+    let last = whole.lines().last().unwrap();
+    let damages = [
+        (whole.replacen('{', "(", 1), ":1: not an entry"),
+        (whole.replacen("\"seq\":1", "\"seq\":7", 1), ":2: has the number 7 where 1 is due"),
+        (format!("{whole}{last}\n").replacen("\"seq\":3", "\"seq\":4", 1), ":4: has the number 4"),
+        (whole.replacen("p-2", "p-0", 1), ":3: bears an id that an earlier line has"),
+    ];
+    for (damaged, complaint) in damages {
+        fs::write(&file, &damaged).unwrap();
+        let refused = bank::start_with(&bank.dir(), "core-a", Path::new(PROGRAM)).await;
+        let Err(why @ UpError::NotReady { .. }) = refused else { panic!("{refused:?}") };
+        assert!(why.to_string().contains(complaint), "{complaint}: {why}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), damaged);
+    }
     fs::write(&file, &whole).unwrap();
+    bank.start("core-a").await;
+    assert_eq!(bank.log("core-a").await, whole);
 }
 
 #[tokio::test]
