@@ -6,6 +6,7 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     io,
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -168,6 +169,8 @@ async fn start_all(dir: &Path, settings: &Settings) -> Result<(), UpError> {
         loop {
             match look(&client, process.address, "/healthz").await {
                 Ok(_) => break,
+                // Fenced in an earlier life: it waits to rejoin, and the bank runs without it.
+                Err(_) if is_fenced(&client, process.address).await => break,
                 Err(why) if Instant::now() >= deadline || !process.identity().alive() => {
                     return Err(not_ready(dir, name, why));
                 }
@@ -176,6 +179,11 @@ async fn start_all(dir: &Path, settings: &Settings) -> Result<(), UpError> {
         }
     }
     Ok(())
+}
+
+async fn is_fenced(client: &reqwest::Client, address: SocketAddr) -> bool {
+    let status = look(client, address, "/status").await;
+    status.is_ok_and(|it| it.get("fenced").is_some_and(|it| it == true))
 }
 
 fn check(settings: &Settings) -> Result<(), UpError> {

@@ -133,6 +133,45 @@ async fn a_primary_that_was_fenced_while_frozen_acknowledges_nothing_after_the_t
 }
 
 #[tokio::test]
+async fn the_gateway_is_unwell_while_its_core_is_frozen() {
+    let bank = Bank::up().await;
+    let core = bank.process("core-a").identity();
+    assert!(core.signal(Signal::STOP).unwrap());
+    poll_until(async || bank.get("gateway", "/healthz").await.0 != StatusCode::OK).await;
+    let (status, said) = bank.get("gateway", "/healthz").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(said["error"], "core: no answer in time");
+    let (status, said) = bank.pay("frozen", &payment(1)).await;
+    assert_eq!(status, StatusCode::GATEWAY_TIMEOUT, "{said}");
+    assert!(core.signal(Signal::CONT).unwrap());
+    poll_until(async || bank.get("gateway", "/healthz").await.0 == StatusCode::OK).await;
+    let (status, _) = bank.pay("frozen", &payment(1)).await;
+    assert!(status.is_success(), "a repetition finds out");
+}
+
+#[tokio::test]
+async fn a_bank_that_went_down_after_a_failover_comes_up_as_it_was() {
+    let bank = Bank::up().await;
+    bank.pay("before", &payment(1)).await;
+    bank.until_durable("core-b", 1).await;
+    fence::raise(&bank.dir(), "core-a", 2).await.unwrap();
+    bank.post("core-b", "/promote", &json!({ "epoch": 2 })).await;
+    bank.put("gateway", "/route", &json!({ "core": bank.address("core-b") })).await;
+    let addresses = |book: Book| book.processes.into_values().map(|it| it.address);
+    let before: Vec<_> = addresses(bank.book()).collect();
+    assert_eq!(bank::down(&bank.dir()).await.unwrap(), 5);
+
+    bank::up(&Bank::settings(&bank.folder)).await.unwrap();
+    assert_eq!(addresses(bank.book()).collect::<Vec<_>>(), before);
+    assert_eq!(bank.pay("after", &payment(1)).await.1["epoch"], 2);
+    assert_eq!(bank.get("core-a", "/status").await.1["fenced"], true);
+    let rejoin = json!({ "primary": bank.address("core-b"), "epoch": 2 });
+    assert_eq!(bank.post("core-a", "/rejoin", &rejoin).await.0, StatusCode::OK);
+    let seen = holdfast::sandbox::status::status(&bank.dir()).await.unwrap();
+    assert!(seen.iter().all(|it| it.state == "up"), "{seen:?}");
+}
+
+#[tokio::test]
 async fn a_fenced_primary_refuses_and_an_epoch_never_goes_back() {
     let bank = Bank::up().await;
     assert_eq!(bank.get("gateway", "/healthz").await.0, StatusCode::OK);

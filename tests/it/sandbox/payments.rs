@@ -86,6 +86,18 @@ async fn bad_input_is_told_what_is_wrong_and_enters_nothing() {
         assert!(said["error"].as_str().is_some_and(|it| it.contains(field)), "{field}: {said}");
     }
     assert_eq!(bank.post("core-a", "/promote", &json!({})).await.0.as_u16(), 422);
+    let refused = [
+        ("core-a", "/settings", json!({ "link_delay_ms": 10_001 })),
+        ("core-a", "/settings", json!({ "replication": "maybe" })),
+        ("sanctions", "/behaviour", json!({ "error_rate": 1.5 })),
+        ("kyc", "/behaviour", json!({ "latency_ms": 60_000 })),
+        ("gateway", "/route", json!({ "core": "192.0.2.1:80" })),
+        ("gateway", "/route", json!({ "core": "core-b" })),
+    ];
+    for (name, path, body) in refused {
+        let (status, said) = answer(bank.client.put(bank.url(name, path)).json(&body)).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{body}: {said}");
+    }
     assert_eq!(bank.get("core-a", "/log?from=-1").await.0, StatusCode::BAD_REQUEST);
     assert_eq!(bank.get("gateway", "/nowhere").await.0, StatusCode::NOT_FOUND);
     assert_eq!(bank.log("core-a").await, "");
@@ -100,6 +112,26 @@ async fn the_cut_off_decides_the_value_date() {
     let value_date: Date = receipt["value_date"].as_str().unwrap().parse().unwrap();
     assert!(value_date > before, "{value_date} follows {before}");
     assert!(value_date.weekday().to_monday_zero_offset() < 5, "{value_date} is a business day");
+}
+
+#[tokio::test]
+async fn a_gateway_that_is_told_to_stop_finishes_what_has_begun() {
+    let bank = Bank::up().await;
+    bank.put("sanctions", "/behaviour", &json!({ "latency_ms": 400 })).await;
+    let stop = async {
+        // Once kyc has answered, the payment is under way and waits for sanctions.
+        let url = bank.url("kyc", "/metrics");
+        poll_until(async || {
+            let page = bank.client.get(&url).send().await.unwrap().text().await.unwrap();
+            page.contains("answer=\"clear\"")
+        })
+        .await;
+        bank::stop(&bank.dir(), "gateway", false).await.unwrap()
+    };
+    let body = payment(1);
+    let ((status, said), ran) = tokio::join!(bank.pay("last", &body), stop);
+    assert!(ran);
+    assert_eq!(status, StatusCode::CREATED, "{said}");
 }
 
 #[tokio::test]
