@@ -31,5 +31,7 @@ pub mod reports;
 pub mod steps;
 // floor: the one place that knows every family
 pub mod registry;
+// floor: the miniature bank
+pub mod sandbox;
 // floor: the roof
 pub mod cli;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use crate::{
-    cli::{args, exit::Exit, script, show, signals},
+    cli::{args, exit::Exit, script, show, signals, vars},
     engine::run::{self, Ending, NoRun, Order},
     journal::{entry::UndoClass, index::RunKind},
     registry,
@@ -42,7 +42,7 @@ pub(super) struct RunArgs {
 
 /// Plays.
 pub(super) fn run(Play::Run(it): &Play, kind: RunKind, state: &StateFolder) -> Exit {
-    let vars = match args::vars(state, &it.set, true) {
+    let known = match vars::vars(state, &it.set, true) {
         Ok(it) => it,
         Err(why) => {
             show::error(why, "");
@@ -50,7 +50,7 @@ pub(super) fn run(Play::Run(it): &Play, kind: RunKind, state: &StateFolder) -> E
         }
     };
     // Every file is read before the first is played: a mistake in the last one is told now.
-    let read: Vec<_> = it.files.iter().map(|path| script::read(path, &vars)).collect();
+    let read: Vec<_> = it.files.iter().map(|path| script::read(path, &known)).collect();
     let mut scripts = Vec::new();
     for (read, path) in read.into_iter().zip(&it.files) {
         match read {

@@ -1,8 +1,10 @@
-//! All integration tests, in one binary.
+//! What Holdfast promises, tried from outside. One binary, so that it links once.
 #![expect(
     clippy::disallowed_methods,
+    clippy::disallowed_types,
     reason = "the wall around effects is for the house, not for those who inspect it"
 )]
 
 mod golden;
 mod manifest;
+mod sandbox;
