@@ -7,7 +7,19 @@
 pub mod about;
 pub mod units;
 pub mod verdict;
+// floor: what the program can touch
+pub mod world;
 // floor: the record
 pub mod journal;
+// floor: contracts
+pub mod collector;
+pub mod meter;
+pub mod source;
+// floor: families
+pub mod collectors;
+pub mod meters;
+pub mod sources;
+// floor: the agent
+pub mod agent;
 // floor: the roof
 pub mod cli;

@@ -1,0 +1,3 @@
+//! Everything outside: time, chance, files, processes and sockets come in through here.
+
+pub mod roots;
