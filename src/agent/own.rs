@@ -40,17 +40,17 @@ impl Own {
             let started = *self.started.get_or_insert_with(|| started(stat.start_ticks));
             show_process(stat, started, samples);
         }
+        if let Ok(open) = roots::descriptors() {
+            let help = "Number of open file descriptors.";
+            samples.gauge("process_open_fds", help).row(&[], many(open));
+        }
+        // No limit reads as the largest number, as other exporters have it.
         let (files, bytes) = roots::limits();
-        let mut gauge = |name: &str, help: &str, value: Option<f64>| {
-            if let Some(value) = value {
-                samples.gauge(name, help).row(&[], value);
-            }
-        };
-        let open = roots::descriptors().ok();
-        gauge("process_open_fds", "Number of open file descriptors.", open.map(many));
-        gauge("process_max_fds", "Maximum number of open file descriptors.", files.map(wide));
+        let limit = |it: Option<u64>| wide(it.unwrap_or(u64::MAX));
+        let help = "Maximum number of open file descriptors.";
+        samples.gauge("process_max_fds", help).row(&[], limit(files));
         let help = "Maximum amount of virtual memory available in bytes.";
-        gauge("process_virtual_memory_max_bytes", help, bytes.map(wide));
+        samples.gauge("process_virtual_memory_max_bytes", help).row(&[], limit(bytes));
     }
 }
 
