@@ -17,6 +17,8 @@ use crate::{
 pub(crate) struct Worker {
     jobs: mpsc::Sender<Job>,
     pending: Option<oneshot::Receiver<Answer>>,
+    /// The pending call was begun for the scrape of now, not for an earlier one.
+    is_fresh: bool,
     since: Instant,
     spare: Samples,
 }
@@ -48,11 +50,18 @@ impl Worker {
                 drop(answer.send(Answer { samples, outcome, took: begun.elapsed() }));
             }
         })?;
-        Ok(Self { jobs, pending: None, since: Instant::now(), spare: Samples::default() })
+        Ok(Self {
+            jobs,
+            pending: None,
+            is_fresh: false,
+            since: Instant::now(),
+            spare: Samples::default(),
+        })
     }
 
     /// Begins a call, unless the last one still hangs.
     pub(crate) fn begin(&mut self) {
+        self.is_fresh = false;
         if let Some(pending) = &mut self.pending {
             match pending.try_recv() {
                 Err(oneshot::error::TryRecvError::Empty) => return,
@@ -65,6 +74,7 @@ impl Worker {
         let samples = std::mem::take(&mut self.spare);
         self.since = Instant::now();
         self.pending = Some(pending);
+        self.is_fresh = true;
         // A thread that is gone closes the channel, and `finish` says so.
         drop(self.jobs.send(Job { samples, answer }));
     }
@@ -77,8 +87,9 @@ impl Worker {
             outcome: Err(Blank::Late(why)),
             took: waited.elapsed(),
         };
-        let Some(pending) = &mut self.pending else {
-            return blank("it was not begun".to_owned());
+        let hangs = || "a call hangs, as on a file system whose server is gone".to_owned();
+        let Some(pending) = self.pending.as_mut().filter(|_| self.is_fresh) else {
+            return blank(hangs());
         };
         match timeout_at(deadline, pending).await {
             Ok(Ok(answer)) => {
@@ -89,7 +100,7 @@ impl Worker {
                 self.pending = None;
                 blank("its thread is gone".to_owned())
             }
-            Err(_) => blank("a call hangs, as on a file system whose server is gone".to_owned()),
+            Err(_) => blank(hangs()),
         }
     }
 
