@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod agent;
 mod args;
 mod check;
 pub mod exit;
@@ -35,6 +36,8 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Export metrics of the machine, of business events, of runs and of energy to Prometheus.
+    Agent(agent::AgentArgs),
     /// Inject faults as scenario files say, and put everything back.
     #[command(subcommand)]
     Chaos(play::Play),
@@ -79,6 +82,7 @@ pub fn main() -> ExitCode {
         }
     };
     let exit = match args.command {
+        Command::Agent(it) => return agent::run(it, state.root()),
         Command::Chaos(it) => play::run(&it, RunKind::Scenario, &state),
         Command::Drill(it) => play::run(&it, RunKind::Drill, &state),
         Command::Check(it) => check::run(&it, &state),

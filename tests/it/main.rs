@@ -5,6 +5,9 @@
     reason = "the wall around effects is for the house, not for those who inspect it"
 )]
 
+mod agent;
+mod artifacts;
+mod beside;
 mod golden;
 mod manifest;
 mod sandbox;
