@@ -75,7 +75,7 @@ pub(super) fn run(Play::Run(it): &Play, kind: RunKind, state: &StateFolder) -> E
         } else {
             let order =
                 Order { script: &one.script, file, seed: it.seed, state, program: args::program() };
-            play(&order).1
+            play(&order, &Stop::default()).1
         };
         worst = worst.and(exit);
         if matches!(exit, Exit::Residue | Exit::Refused) {
@@ -86,9 +86,8 @@ pub(super) fn run(Play::Run(it): &Play, kind: RunKind, state: &StateFolder) -> E
 }
 
 /// Plays one script, tells it as it goes, and says how it ended.
-pub(super) fn play(order: &Order<'_>) -> (Option<Ending>, Exit) {
-    let stop = Stop::default();
-    let ended = signals::block_on(&stop, async {
+pub(super) fn play(order: &Order<'_>, stop: &Stop) -> (Option<Ending>, Exit) {
+    let ended = signals::block_on(stop, async {
         let world = linux::world(order.program.clone())?;
         let mut progress = show::Progress::default();
         let listener = Box::new(move |entry: &_| progress.tell(entry));
