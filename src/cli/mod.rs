@@ -3,6 +3,7 @@
 mod agent;
 mod args;
 mod check;
+mod demo;
 pub mod exit;
 pub mod explain;
 mod guard;
@@ -36,6 +37,8 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// See everything work: a bank is broken and recovers, and the evidence is sealed.
+    Demo(demo::DemoArgs),
     /// Export metrics of the machine, of business events, of runs and of energy to Prometheus.
     Agent(agent::AgentArgs),
     /// Inject faults as scenario files say, and put everything back.
@@ -82,6 +85,7 @@ pub fn main() -> ExitCode {
         }
     };
     let exit = match args.command {
+        Command::Demo(it) => demo::run(&it),
         Command::Agent(it) => return agent::run(it, state.root()),
         Command::Chaos(it) => play::run(&it, RunKind::Scenario, &state),
         Command::Drill(it) => play::run(&it, RunKind::Drill, &state),
