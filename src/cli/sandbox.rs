@@ -110,6 +110,8 @@ pub(super) fn run_process(args: &ProcessArgs) -> ExitCode {
     tracing_subscriber::fmt()
         .with_writer(io::stderr)
         .with_ansi(false)
+        // It would complain on the very log that cannot be written, and panic.
+        .log_internal_errors(false)
         .with_max_level(tracing::Level::INFO)
         .init();
     match process::run(&args.dir, &args.name) {

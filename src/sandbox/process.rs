@@ -123,13 +123,17 @@ async fn live(dir: PathBuf, home: PathBuf, name: &str) -> io::Result<()> {
         "load" => load::run(here).await?,
         _ => third_party::run(here).await?,
     }
-    fs::remove_file(pid_file)?;
-    Book::update(&dir, |book| {
-        if let Some(process) = book.processes.get_mut(name) {
-            process.stopped = true;
-        }
-    })?;
-    tracing::info!(name, "stopped");
+    let noted = fs::remove_file(pid_file).and_then(|()| {
+        Book::update(&dir, |book| {
+            if let Some(process) = book.processes.get_mut(name) {
+                process.stopped = true;
+            }
+        })
+    });
+    match noted {
+        Ok(_) => tracing::info!(name, "stopped"),
+        Err(why) => tracing::warn!(%why, "stopped, and could not note it in the address book"),
+    }
     Ok(())
 }
 
