@@ -145,7 +145,7 @@ pub(super) async fn run(here: Here) -> io::Result<()> {
     let (jobs, todo) = mpsc::channel(JOBS_MAX);
     let writer = Writer::new(ledger, Arc::clone(&shared), role_file);
     tokio::spawn(writer.work(todo));
-    let client = web::client()?;
+    let client = web::client_of(&here.dir)?;
     let peers = Arc::new(Peers::new(here.dir, here.book));
     let stop = here.stop.clone();
     let core = Arc::new(Core { shared, jobs, client, peers, stop });

@@ -64,7 +64,7 @@ type This = State<Arc<Gateway>>;
 
 /// Runs the gateway.
 pub(super) async fn run(here: Here) -> io::Result<()> {
-    let client = web::client()?;
+    let client = web::client_of(&here.dir)?;
     let (payments, seconds) = (Family::<OutcomeLabels, Counter>::default(), latency_histogram());
     let dropped = Counter::default();
     here.metrics.register(|it| {

@@ -13,6 +13,7 @@ use axum::{
     Json,
     body::Bytes,
     extract::{State, rejection::BytesRejection},
+    http::StatusCode,
 };
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
@@ -91,8 +92,14 @@ impl Route {
         within: Duration,
     ) -> Result<reqwest::Response, Problem> {
         let url = format!("http://{}{path}", self.core());
+        let strays = |it: &reqwest::Response| it.status() == StatusCode::MISDIRECTED_REQUEST;
         match timeout(within, gateway.client.get(url).send()).await {
-            Ok(Ok(response)) => Ok(response),
+            Ok(Ok(response)) => {
+                if strays(&response) {
+                    self.find_again(gateway);
+                }
+                Ok(response)
+            }
             Ok(Err(why)) => {
                 if why.is_connect() {
                     self.find_again(gateway);

@@ -132,6 +132,17 @@ async fn a_primary_that_was_fenced_while_frozen_acknowledges_nothing_after_the_t
     }
 }
 
+/// Ports are used again: a gateway may find another sandbox's core where its own was.
+#[tokio::test]
+async fn two_sandboxes_do_not_mix() {
+    let (ours, theirs) = (Bank::up().await, Bank::up().await);
+    ours.put("gateway", "/route", &json!({ "core": theirs.address("core-a") })).await;
+    let (status, said) = ours.pay("stray", &payment(1)).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(said["error"], "core: this is a process of another sandbox");
+    assert_eq!(theirs.log("core-a").await, "");
+}
+
 #[tokio::test]
 async fn the_gateway_is_unwell_while_its_core_is_frozen() {
     let bank = Bank::up().await;
