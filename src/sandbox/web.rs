@@ -143,9 +143,14 @@ pub(super) fn read<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> 
 
 /// The mark of the sandbox in this folder.
 pub(super) fn mark(dir: &Path) -> String {
-    let hash = Sha256::digest(dir.as_os_str().as_encoded_bytes());
-    let (start, _) = hash.split_at(8);
-    start.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+    digest(dir.as_os_str().as_encoded_bytes())
+}
+
+/// Half a SHA-256, in hexadecimal: tells things apart, and is no secret.
+pub(super) fn digest(of: &[u8]) -> String {
+    let hash = Sha256::digest(of);
+    let (half, _) = hash.split_at(16);
+    half.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 /// Whether a peer was not there, or was another sandbox's: then the address book knows more.

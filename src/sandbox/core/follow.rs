@@ -3,7 +3,6 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use reqwest::{Client, StatusCode, header::HeaderMap};
-use sha2::{Digest as _, Sha256};
 use tokio::time::{Instant, timeout};
 
 use super::{
@@ -53,9 +52,7 @@ pub(super) fn digest_before(view: &View, seq: u64) -> io::Result<String> {
         Some(last) => view.lines(last, seq)?,
         None => Vec::new(),
     };
-    let hash = Sha256::digest(&line);
-    let (half, _) = hash.split_at(16);
-    Ok(half.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}")))
+    Ok(web::digest(&line))
 }
 
 /// Pulls for as long as this core is a standby, and waits while it is not.

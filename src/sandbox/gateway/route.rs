@@ -92,10 +92,9 @@ impl Route {
         within: Duration,
     ) -> Result<reqwest::Response, Problem> {
         let url = format!("http://{}{path}", self.core());
-        let strays = |it: &reqwest::Response| it.status() == StatusCode::MISDIRECTED_REQUEST;
         match timeout(within, gateway.client.get(url).send()).await {
             Ok(Ok(response)) => {
-                if strays(&response) {
+                if response.status() == StatusCode::MISDIRECTED_REQUEST {
                     self.find_again(gateway);
                 }
                 Ok(response)
