@@ -8,6 +8,7 @@ mod screen;
 use std::{
     io,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use axum::{
@@ -43,6 +44,8 @@ use super::{
 
 /// How many payments may be under way at once.
 const IN_FLIGHT_MAX: usize = 1_024;
+/// How long a stopping gateway may take over its last business events.
+const LAST_EVENTS_MAX: Duration = Duration::from_millis(200);
 
 struct Gateway {
     client: reqwest::Client,
@@ -80,8 +83,9 @@ pub(super) async fn run(here: Here) -> io::Result<()> {
     let route = Route::open(&here.home, &here.book)?;
     let events = here.book.events_url.as_ref().map(|_| Arc::new(Mutex::new(Events::default())));
     let cut_off = here.book.cut_off;
+    let (all_noted, last) = web::Stop::new();
     let posting = here.book.events_url.clone().zip(events.clone()).map(|(url, events)| {
-        tokio::spawn(events::post(events, dropped, client.clone(), url, here.stop.clone()))
+        tokio::spawn(events::post(events, dropped, client.clone(), url, last))
     });
     let peers = Arc::new(Peers::new(here.dir, here.book));
     let room = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
@@ -94,11 +98,11 @@ pub(super) async fn run(here: Here) -> io::Result<()> {
         .with_state(Arc::new(gateway))
         .layer(web::body_limit());
     web::serve(here.listener, here.metrics.wrap(app), here.stop).await?;
-    if let Some(posting) = posting {
-        // The last batch has a bound of its own; what cannot be posted by then is lost.
-        if timeout(route::CORE_MAX, posting).await.is_err() {
-            tracing::warn!("the last business events were not posted in time");
-        }
+    all_noted.send_replace(true);
+    if let Some(posting) = posting
+        && timeout(LAST_EVENTS_MAX, posting).await.is_err()
+    {
+        tracing::warn!("the last business events were not posted in time");
     }
     Ok(())
 }
