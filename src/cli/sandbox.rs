@@ -71,8 +71,8 @@ enum What {
 
 #[derive(Debug, clap::Args)]
 struct Up {
-    /// When the primary acknowledges: after its own disk, or after the standby's too
-    #[arg(long, value_enum, default_value = "async")]
+    /// When the primary acknowledges: `async`, after its own disk; `sync`, after the standby's too
+    #[arg(long, default_value = "async")]
     replication: Replication,
     /// How long an entry is on its way to the standby, `0` or as in `40ms`
     #[arg(long, default_value = "40ms", value_parser = delay)]
@@ -110,6 +110,8 @@ pub(super) fn run_process(args: &ProcessArgs) -> ExitCode {
     tracing_subscriber::fmt()
         .with_writer(io::stderr)
         .with_ansi(false)
+        // It would complain on the very log that cannot be written, and panic.
+        .log_internal_errors(false)
         .with_max_level(tracing::Level::INFO)
         .init();
     match process::run(&args.dir, &args.name) {

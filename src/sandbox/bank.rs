@@ -329,11 +329,15 @@ pub async fn stop(dir: &Path, name: &str, kill: bool) -> Result<bool, UpError> {
 /// Stops every process, customers first. The data stays. Returns how many were running.
 pub async fn down(dir: &Path) -> Result<usize, UpError> {
     let book = book(dir)?;
-    let mut ran = 0;
+    let (mut ran, mut trouble) = (0, None);
     for name in NAMES.into_iter().rev().filter(|it| book.processes.contains_key(*it)) {
-        ran += usize::from(stop(dir, name, false).await?);
+        match stop(dir, name, false).await {
+            Ok(it_ran) => ran += usize::from(it_ran),
+            // A full disk, say, keeps the book from being written, and nobody from stopping.
+            Err(why) => trouble = trouble.or(Some(why)),
+        }
     }
-    Ok(ran)
+    trouble.map_or(Ok(ran), Err)
 }
 
 /// Removes what the sandbox kept. Only after [`down`]; only what the sandbox itself made.

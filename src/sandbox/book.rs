@@ -11,6 +11,7 @@ use std::{
     io::{self, Write as _},
     net::SocketAddr,
     path::{Path, PathBuf},
+    str::FromStr,
 };
 
 use rustix::fs::{FlockOperation, flock};
@@ -63,9 +64,7 @@ pub struct Process {
 }
 
 /// When a primary acknowledges an entry.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Replication {
     /// When the entry is on its own disk.
@@ -74,12 +73,19 @@ pub enum Replication {
     Sync,
 }
 
-impl Replication {
-    /// The word in settings and tables.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Async => "async",
-            Self::Sync => "sync",
+/// Why a text is no kind of replication.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no kind of replication: write `async` or `sync`")]
+pub struct ReplicationError(String);
+
+impl FromStr for Replication {
+    type Err = ReplicationError;
+
+    fn from_str(text: &str) -> Result<Self, ReplicationError> {
+        match text {
+            "async" => Ok(Self::Async),
+            "sync" => Ok(Self::Sync),
+            _ => Err(ReplicationError(text.to_owned())),
         }
     }
 }

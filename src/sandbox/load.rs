@@ -76,7 +76,7 @@ pub(super) async fn run(here: Here) -> io::Result<()> {
         );
     });
     let rate = watch::Sender::new(here.book.rate);
-    let (client, peers) = (web::client()?, Peers::new(here.dir, here.book));
+    let (client, peers) = (web::client_of(&here.dir)?, Peers::new(here.dir, here.book));
     let load = Load { client, peers, rate, outcomes, seconds, told: Mutex::default() };
     let load = Arc::new(load);
     let app = Router::new()
@@ -162,6 +162,10 @@ impl Load {
                         "unreachable"
                     }
                     Ok(Ok(response)) => match response.status().as_u16() {
+                        421 => {
+                            self.peers.refresh();
+                            "unreachable"
+                        }
                         200..=299 => "accepted",
                         400..=499 => "refused",
                         504 => "timeout",

@@ -21,7 +21,7 @@ use prometheus_client::{
 };
 use tokio::time::Instant;
 
-use super::web::Problem;
+use super::web::{MARK_HEADER, Problem};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// Paths that may become a label; anything else is `other`, so that strangers mint no series.
@@ -49,6 +49,7 @@ pub(super) const LATENCY_BUCKETS: [f64; 11] =
 
 /// The registry of one process.
 pub(super) struct Metrics {
+    mark: String,
     registry: Mutex<Registry>,
     requests: Family<RequestLabels, Counter>,
     seconds: Family<RouteLabels, Histogram, fn() -> Histogram>,
@@ -68,8 +69,8 @@ struct RouteLabels {
 }
 
 impl Metrics {
-    /// A registry whose every series bears the process's name.
-    pub(super) fn new(process: &str) -> Arc<Self> {
+    /// A registry whose every series bears the process's name, for the sandbox with this mark.
+    pub(super) fn new(process: &str, mark: String) -> Arc<Self> {
         let labels = [(Cow::from("process"), Cow::from(process.to_owned()))];
         let mut registry = Registry::with_prefix_and_labels("holdfast_sandbox", labels.into_iter());
         let requests = Family::default();
@@ -83,7 +84,7 @@ impl Metrics {
             seconds.clone(),
         );
         let look = OnceLock::new();
-        Arc::new(Self { registry: Mutex::new(registry), requests, seconds, look })
+        Arc::new(Self { mark, registry: Mutex::new(registry), requests, seconds, look })
     }
 
     /// Lets a process register figures of its own.
@@ -96,7 +97,7 @@ impl Metrics {
         self.look.get_or_init(|| Box::new(look));
     }
 
-    /// Adds `/metrics` to the routes and measures them all.
+    /// Adds `/metrics` to the routes, measures them all, and turns strays from other sandboxes away.
     pub(super) fn wrap(self: Arc<Self>, app: Router) -> Router {
         let page = get(page).with_state(Arc::clone(&self));
         app.route("/metrics", page).layer(from_fn_with_state(self, measure))
@@ -135,8 +136,16 @@ async fn measure(State(metrics): State<Arc<Metrics>>, request: Request, next: Ne
         "PUT" => "PUT",
         _ => "other",
     };
+    let stray = request.headers().get(MARK_HEADER).is_some_and(|it| *it != metrics.mark);
     let limit = if route == "/rejoin" { REJOIN_MAX } else { REQUEST_MAX };
-    let response = match tokio::time::timeout(limit, next.run(request)).await {
+    let answered = async {
+        if stray {
+            let said = "this is a process of another sandbox";
+            return Problem::new(StatusCode::MISDIRECTED_REQUEST, said).into_response();
+        }
+        next.run(request).await
+    };
+    let response = match tokio::time::timeout(limit, answered).await {
         Ok(response) => response,
         Err(_) => {
             Problem::new(StatusCode::REQUEST_TIMEOUT, "the request took too long").into_response()

@@ -23,7 +23,7 @@ use super::{
     load,
     metrics::Metrics,
     third_party,
-    web::Stop,
+    web::{self, Stop},
 };
 
 /// Why a process of the sandbox ended badly.
@@ -111,7 +111,7 @@ async fn live(dir: PathBuf, home: PathBuf, name: &str) -> io::Result<()> {
     let book = Book::read(&dir)?;
     let listener = listen(book.address(name)).await?;
     let address = listener.local_addr()?;
-    let metrics = Metrics::new(name);
+    let metrics = Metrics::new(name, web::mark(&dir));
     let here =
         Here { name: name.to_owned(), dir: dir.clone(), home, book, listener, metrics, stop };
     register(&here, address)?;
@@ -123,13 +123,17 @@ async fn live(dir: PathBuf, home: PathBuf, name: &str) -> io::Result<()> {
         "load" => load::run(here).await?,
         _ => third_party::run(here).await?,
     }
-    fs::remove_file(pid_file)?;
-    Book::update(&dir, |book| {
-        if let Some(process) = book.processes.get_mut(name) {
-            process.stopped = true;
-        }
-    })?;
-    tracing::info!(name, "stopped");
+    let noted = fs::remove_file(pid_file).and_then(|()| {
+        Book::update(&dir, |book| {
+            if let Some(process) = book.processes.get_mut(name) {
+                process.stopped = true;
+            }
+        })
+    });
+    match noted {
+        Ok(_) => tracing::info!(name, "stopped"),
+        Err(why) => tracing::warn!(%why, "stopped, and could not note it in the address book"),
+    }
     Ok(())
 }
 

@@ -2,22 +2,26 @@
 
 #![expect(clippy::disallowed_types, reason = "the sandbox is a room that may touch the world")]
 
-use std::{future::IntoFuture, io, sync::Arc, time::Duration};
+use std::{future::IntoFuture, io, path::Path, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
     body::Bytes,
     extract::{DefaultBodyLimit, rejection::BytesRejection},
-    http::{HeaderValue, StatusCode, header::RETRY_AFTER},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::RETRY_AFTER},
     response::{IntoResponse, Response},
     serve::ListenerExt as _,
 };
 use serde::de::DeserializeOwned;
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 
 /// The largest body that any process reads, in bytes.
 pub(super) const BODY_MAX: usize = 16 * 1024;
+/// The header in which a process says to which sandbox it belongs. Ports are used again: without
+/// it, a process could enter its payments with another sandbox that got a dead one's port.
+pub(super) const MARK_HEADER: &str = "holdfast-sandbox";
 const CONNECT_MAX: Duration = Duration::from_millis(250);
 const LAST_REQUESTS_MAX: Duration = Duration::from_millis(1_800);
 
@@ -137,8 +141,35 @@ pub(super) fn read<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> 
     })
 }
 
+/// The mark of the sandbox in this folder.
+pub(super) fn mark(dir: &Path) -> String {
+    digest(dir.as_os_str().as_encoded_bytes())
+}
+
+/// Half a SHA-256, in hexadecimal: tells things apart, and is no secret.
+pub(super) fn digest(of: &[u8]) -> String {
+    let hash = Sha256::digest(of);
+    let (half, _) = hash.split_at(16);
+    half.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+}
+
+/// Whether a peer was not there, or was another sandbox's: then the address book knows more.
+pub(super) fn is_elsewhere(why: &reqwest::Error) -> bool {
+    why.is_connect() || why.status() == Some(StatusCode::MISDIRECTED_REQUEST)
+}
+
+/// A client for the peers of a process, which bears its sandbox's mark.
+pub(super) fn client_of(dir: &Path) -> io::Result<reqwest::Client> {
+    let value = HeaderValue::from_str(&mark(dir)).map_err(io::Error::other)?;
+    build(HeaderMap::from_iter([(HeaderName::from_static(MARK_HEADER), value)]))
+}
+
 /// A client for plain HTTP on loopback: no proxy, no redirect, no certificate needed.
 pub(super) fn client() -> io::Result<reqwest::Client> {
+    build(HeaderMap::new())
+}
+
+fn build(headers: HeaderMap) -> io::Result<reqwest::Client> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -147,6 +178,7 @@ pub(super) fn client() -> io::Result<reqwest::Client> {
         .with_no_client_auth();
     reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
+        .default_headers(headers)
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_MAX)

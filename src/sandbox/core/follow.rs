@@ -3,7 +3,6 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use reqwest::{Client, StatusCode, header::HeaderMap};
-use sha2::{Digest as _, Sha256};
 use tokio::time::{Instant, timeout};
 
 use super::{
@@ -53,17 +52,16 @@ pub(super) fn digest_before(view: &View, seq: u64) -> io::Result<String> {
         Some(last) => view.lines(last, seq)?,
         None => Vec::new(),
     };
-    let hash = Sha256::digest(&line);
-    let (half, _) = hash.split_at(16);
-    Ok(half.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}")))
+    Ok(web::digest(&line))
 }
 
 /// Pulls for as long as this core is a standby, and waits while it is not.
 pub(super) async fn follow(core: Arc<Core>, client: Client, peers: Arc<Peers>) {
     let mut terms = core.shared.terms.subscribe();
     loop {
-        let (role, term) = core.shared.role();
+        // Marked before it is read: a change in between is seen twice rather than never.
         terms.mark_unchanged();
+        let (role, term) = core.shared.role();
         let pulling = async {
             match (role.part, &role.primary) {
                 (Part::Standby, Some(primary)) => {
@@ -112,8 +110,10 @@ async fn pull(core: &Core, client: &Client, from: SocketAddr, term: u64) -> Resu
     let next = shared.view.count();
     let prev = digest_before(&shared.view, next).map_err(|why| why.to_string())?;
     let name = &shared.name;
+    // The first answer is wanted at once: it makes the standby well.
+    let wait_ms = if shared.following(|it| it.trouble()).is_none() { WAIT_MS } else { 0 };
     let url =
-        format!("http://{from}/log?from={next}&follower={name}&prev={prev}&wait_ms={WAIT_MS}");
+        format!("http://{from}/log?from={next}&follower={name}&prev={prev}&wait_ms={wait_ms}");
     let response = client.get(url).send().await.map_err(|why| web::cause(&why))?;
     let status = response.status();
     if !status.is_success() {

@@ -285,6 +285,9 @@ async fn settings(State(core): This, body: Body) -> Result<Json<Value>, Problem>
 
 async fn healthz(State(core): This) -> Result<Json<Value>, Problem> {
     let (role, _) = core.shared.role();
+    if core.shared.has_just_failed() {
+        return Err(Problem::unavailable("could not write to its disk"));
+    }
     match role.part {
         Part::Primary => {
             core.shared.may_write(&role).map_err(|why| Problem::unavailable(why.said))?;

@@ -44,6 +44,9 @@ use super::{
     web::{self, Problem},
 };
 
+/// How long a failed write makes a core unwell.
+const FAILURE_LASTS: Duration = Duration::from_secs(5);
+
 /// What handlers, writer and follower of one core share.
 struct Shared {
     name: String,
@@ -66,6 +69,8 @@ struct Shared {
     alone: AtomicBool,
     /// The disk failed half-way: takes no more writes.
     broken: AtomicBool,
+    /// When a write failed, if none has gone well since.
+    failed: Mutex<Option<Instant>>,
     /// Monotonic microseconds of the first acknowledgement in this term, 0 before it.
     first_ack_us: AtomicU64,
     figures: Figures,
@@ -131,6 +136,7 @@ pub(super) async fn run(here: Here) -> io::Result<()> {
         terms: watch::Sender::new(1),
         alone: AtomicBool::new(false),
         broken: AtomicBool::new(false),
+        failed: Mutex::new(None),
         first_ack_us: AtomicU64::new(0),
         figures: figures(&here.metrics),
     });
@@ -139,7 +145,7 @@ pub(super) async fn run(here: Here) -> io::Result<()> {
     let (jobs, todo) = mpsc::channel(JOBS_MAX);
     let writer = Writer::new(ledger, Arc::clone(&shared), role_file);
     tokio::spawn(writer.work(todo));
-    let client = web::client()?;
+    let client = web::client_of(&here.dir)?;
     let peers = Arc::new(Peers::new(here.dir, here.book));
     let stop = here.stop.clone();
     let core = Arc::new(Core { shared, jobs, client, peers, stop });
@@ -311,6 +317,28 @@ impl Shared {
         self.figures.epoch.set(number(self.role().0.epoch));
         self.figures.fenced.set(i64::from(self.gate.fenced().is_some()));
         self.figures.lag.set(number(self.lag()));
+    }
+
+    /// Notes that a write failed, and says so.
+    fn failed(&self, why: &io::Error) -> Problem {
+        if self.failed.lock().expect("no holder panics").replace(Instant::now()).is_none() {
+            tracing::error!(%why, "could not write");
+        }
+        Problem::unavailable(format!("could not write: {why}"))
+    }
+
+    /// Notes that a write went well.
+    fn written(&self) {
+        if self.failed.lock().expect("no holder panics").take().is_some() {
+            tracing::info!("can write again");
+        }
+    }
+
+    /// Whether a write failed a moment ago. It is forgotten soon, since only the next attempt
+    /// can tell whether the disk is well again.
+    fn has_just_failed(&self) -> bool {
+        let failed = *self.failed.lock().expect("no holder panics");
+        failed.is_some_and(|it| it.elapsed() < FAILURE_LASTS)
     }
 
     /// Notes that an entry is acknowledged now.

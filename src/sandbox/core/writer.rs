@@ -118,7 +118,7 @@ impl Writer {
                 None => self.known(&order.id),
             };
             let outcome = match known {
-                Err(why) => Err(failed(&why)),
+                Err(why) => Err(self.shared.failed(&why)),
                 Ok(Some(entry)) if order.payment.repeats(&entry.payment) => {
                     Ok(Entered { entry, fresh: false, term })
                 }
@@ -149,7 +149,7 @@ impl Writer {
             let outcome = match (&written, outcome) {
                 // A repetition of an entry that failed with this group has failed too.
                 (Err(why), Ok(entered)) if entered.fresh || new.contains_key(&entered.entry.id) => {
-                    Err(failed(why))
+                    Err(self.shared.failed(why))
                 }
                 (_, outcome) => outcome,
             };
@@ -174,6 +174,7 @@ impl Writer {
             })
             .await?;
         self.shared.figures.fsync.observe(began.elapsed().as_secs_f64());
+        self.shared.written();
         self.shared.view.publish(&lines)?;
         self.shared.grown();
         Ok(())
@@ -210,14 +211,14 @@ impl Writer {
         }
         if epoch > role.epoch {
             role.epoch = epoch;
-            role.write(&self.role_file).map_err(|why| failed(&why))?;
+            role.write(&self.role_file).map_err(|why| self.shared.failed(&why))?;
             self.shared.same_term(role);
         }
         if lines.is_empty() {
             return Ok(());
         }
         check(&lines, self.shared.view.count()).map_err(Problem::conflict)?;
-        self.append(lines).await.map_err(|why| failed(&why))
+        self.append(lines).await.map_err(|why| self.shared.failed(&why))
     }
 
     fn promote(&mut self, epoch: u64) -> Result<(), Problem> {
@@ -244,7 +245,7 @@ impl Writer {
     }
 
     fn change(&mut self, role: Role) -> Result<(), Problem> {
-        role.write(&self.role_file).map_err(|why| failed(&why))?;
+        role.write(&self.role_file).map_err(|why| self.shared.failed(&why))?;
         tracing::info!(part = role.part.word(), epoch = role.epoch, "has another role");
         self.shared.new_term(role);
         Ok(())
@@ -263,7 +264,7 @@ impl Writer {
                 ledger.cut(&view, keep)
             })
             .await
-            .map_err(|why| failed(&why))?;
+            .map_err(|why| self.shared.failed(&why))?;
             self.shared.shrunk();
         }
         Ok(dropped)
@@ -280,11 +281,6 @@ fn check(lines: &[u8], next: u64) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-fn failed(why: &io::Error) -> Problem {
-    tracing::error!(%why, "could not write");
-    Problem::unavailable(format!("could not write: {why}"))
 }
 
 /// Whoever asked may have gone; the work is done all the same.

@@ -8,6 +8,7 @@ mod screen;
 use std::{
     io,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use axum::{
@@ -43,6 +44,8 @@ use super::{
 
 /// How many payments may be under way at once.
 const IN_FLIGHT_MAX: usize = 1_024;
+/// How long a stopping gateway may take over its last business events.
+const LAST_EVENTS_MAX: Duration = Duration::from_millis(200);
 
 struct Gateway {
     client: reqwest::Client,
@@ -64,7 +67,7 @@ type This = State<Arc<Gateway>>;
 
 /// Runs the gateway.
 pub(super) async fn run(here: Here) -> io::Result<()> {
-    let client = web::client()?;
+    let client = web::client_of(&here.dir)?;
     let (payments, seconds) = (Family::<OutcomeLabels, Counter>::default(), latency_histogram());
     let dropped = Counter::default();
     here.metrics.register(|it| {
@@ -80,8 +83,9 @@ pub(super) async fn run(here: Here) -> io::Result<()> {
     let route = Route::open(&here.home, &here.book)?;
     let events = here.book.events_url.as_ref().map(|_| Arc::new(Mutex::new(Events::default())));
     let cut_off = here.book.cut_off;
+    let (all_noted, last) = web::Stop::new();
     let posting = here.book.events_url.clone().zip(events.clone()).map(|(url, events)| {
-        tokio::spawn(events::post(events, dropped, client.clone(), url, here.stop.clone()))
+        tokio::spawn(events::post(events, dropped, client.clone(), url, last))
     });
     let peers = Arc::new(Peers::new(here.dir, here.book));
     let room = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
@@ -94,11 +98,11 @@ pub(super) async fn run(here: Here) -> io::Result<()> {
         .with_state(Arc::new(gateway))
         .layer(web::body_limit());
     web::serve(here.listener, here.metrics.wrap(app), here.stop).await?;
-    if let Some(posting) = posting {
-        // The last batch has a bound of its own; what cannot be posted by then is lost.
-        if timeout(route::CORE_MAX, posting).await.is_err() {
-            tracing::warn!("the last business events were not posted in time");
-        }
+    all_noted.send_replace(true);
+    if let Some(posting) = posting
+        && timeout(LAST_EVENTS_MAX, posting).await.is_err()
+    {
+        tracing::warn!("the last business events were not posted in time");
     }
     Ok(())
 }
@@ -166,16 +170,16 @@ async fn payment(State(gateway): This, Path(id): Path<String>) -> Result<Respons
 
 /// Healthy when the routed core takes writes and says so quickly.
 async fn healthz(State(gateway): This) -> Result<Json<Value>, Problem> {
-    let asked = gateway.route.get(&gateway, "/status", route::HEALTH_MAX).await?;
-    let status: Value = asked
+    let asked = gateway.route.get(&gateway, "/healthz", route::HEALTH_MAX).await?;
+    let well = asked.status().is_success();
+    let said: Value = asked
         .json()
         .await
         .map_err(|why| Problem::unavailable(format!("core: {}", web::cause(&why))))?;
-    let primary = status.get("role").and_then(Value::as_str) == Some("primary");
-    let fenced = status.get("fenced").and_then(Value::as_bool) != Some(false);
-    match (primary, fenced) {
-        (true, false) => Ok(Json(json!({ "ok": true, "core": status.get("name") }))),
-        (false, _) => Err(Problem::unavailable("core: the routed one is no primary")),
-        (true, true) => Err(Problem::unavailable("core: the routed one is fenced")),
+    let text = |field: &str| said.get(field).and_then(Value::as_str).unwrap_or_default();
+    match (well, text("role")) {
+        (true, "primary") => Ok(Json(json!({ "ok": true, "core": gateway.route.core() }))),
+        (true, _) => Err(Problem::unavailable("core: the routed one is no primary")),
+        (false, _) => Err(Problem::unavailable(format!("core: {}", text("error")))),
     }
 }

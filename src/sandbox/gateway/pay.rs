@@ -135,6 +135,9 @@ async fn enter(gateway: &Gateway, order: &Order) -> Result<Paid, Problem> {
             Ok(Paid { repeated: status == StatusCode::OK, ..paid })
         }
         status => {
+            if status == StatusCode::MISDIRECTED_REQUEST {
+                gateway.route.find_again(gateway);
+            }
             let said = match response.json::<Complaint>().await {
                 Ok(Complaint { error }) => error,
                 Err(why) => cause(&why),

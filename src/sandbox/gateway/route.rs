@@ -13,6 +13,7 @@ use axum::{
     Json,
     body::Bytes,
     extract::{State, rejection::BytesRejection},
+    http::StatusCode,
 };
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
@@ -92,7 +93,12 @@ impl Route {
     ) -> Result<reqwest::Response, Problem> {
         let url = format!("http://{}{path}", self.core());
         match timeout(within, gateway.client.get(url).send()).await {
-            Ok(Ok(response)) => Ok(response),
+            Ok(Ok(response)) => {
+                if response.status() == StatusCode::MISDIRECTED_REQUEST {
+                    self.find_again(gateway);
+                }
+                Ok(response)
+            }
             Ok(Err(why)) => {
                 if why.is_connect() {
                     self.find_again(gateway);

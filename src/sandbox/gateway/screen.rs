@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use crate::sandbox::{
     peers::Peers,
-    web::{Problem, cause},
+    web::{Problem, cause, is_elsewhere},
 };
 
 const ANSWER_MAX: Duration = Duration::from_millis(500);
@@ -81,7 +81,7 @@ async fn ask(
     match timeout(ANSWER_MAX, answer).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(why)) => {
-            if why.is_connect() {
+            if is_elsewhere(&why) {
                 peers.refresh();
             }
             let status = why.status().map(|it| format!("it answers {it}"));

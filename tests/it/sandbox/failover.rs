@@ -78,6 +78,26 @@ async fn crash(replication: Replication, link_delay_ms: u64) -> (usize, usize) {
 }
 
 #[tokio::test]
+async fn whenever_a_core_is_killed_its_ledger_keeps_what_it_acknowledged() {
+    let bank = Bank::up().await;
+    for round in 0..8 {
+        let writers = Writers::on(bank.address("core-a"), &format!("r{round}"));
+        // Another instant each round, some of them within the first groups.
+        poll_until(async || writers.count() > round * 17).await;
+        bank.kill("core-a").await;
+        let acknowledged = writers.end().await;
+        bank.start("core-a").await;
+        let log = bank.log("core-a").await;
+        for id in acknowledged {
+            assert!(log.contains(&format!("\"id\":\"{id}\"")), "round {round}: {id} is gone");
+        }
+    }
+    let count = bank.log("core-a").await.lines().count();
+    bank.until_durable("core-b", u64::try_from(count).unwrap()).await;
+    assert_eq!(bank.log("core-a").await, bank.log("core-b").await);
+}
+
+#[tokio::test]
 async fn synchronous_replication_loses_nothing() {
     let (acknowledged, gone) = crash(Replication::Sync, 5).await;
     println!("sync, 5 ms link: {gone} of {acknowledged} acknowledged entries lost");
@@ -130,6 +150,17 @@ async fn a_primary_that_was_fenced_while_frozen_acknowledges_nothing_after_the_t
         assert_eq!(bank.log(old).await, bank.log(new).await);
         (old, new) = (new, old);
     }
+}
+
+/// Ports are used again: a gateway may find another sandbox's core where its own was.
+#[tokio::test]
+async fn two_sandboxes_do_not_mix() {
+    let (ours, theirs) = (Bank::up().await, Bank::up().await);
+    ours.put("gateway", "/route", &json!({ "core": theirs.address("core-a") })).await;
+    let (status, said) = ours.pay("stray", &payment(1)).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(said["error"], "core: this is a process of another sandbox");
+    assert_eq!(theirs.log("core-a").await, "");
 }
 
 #[tokio::test]
@@ -240,7 +271,7 @@ async fn a_failed_primary_rejoins_drops_its_tail_and_fails_back() {
     let route = bank.get("gateway", "/route").await.1;
     assert_eq!(route["core"], json!(bank.address("core-b")));
     fence::raise(&bank.dir(), "core-b", 3).await.unwrap();
-    bank.until_durable("core-a", bank.log("core-b").await.lines().count() as u64).await;
+    bank.until_durable("core-a", kept as u64 + 10).await;
     let promoted = bank.post("core-a", "/promote", &json!({ "epoch": 3 })).await;
     assert_eq!(promoted.0, StatusCode::OK);
     bank.put("gateway", "/route", &json!({ "core": bank.address("core-a") })).await;

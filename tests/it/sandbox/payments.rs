@@ -115,8 +115,9 @@ async fn the_cut_off_decides_the_value_date() {
 }
 
 #[tokio::test]
-async fn a_gateway_that_is_told_to_stop_finishes_what_has_begun() {
-    let bank = Bank::up().await;
+async fn a_gateway_that_is_told_to_stop_finishes_what_has_begun_and_tells_of_it() {
+    let (sums, url) = adder().await;
+    let bank = Bank::up_with(|it| it.events_url = Some(url)).await;
     bank.put("sanctions", "/behaviour", &json!({ "latency_ms": 400 })).await;
     let stop = async {
         // Once kyc has answered, the payment is under way and waits for sanctions.
@@ -132,6 +133,8 @@ async fn a_gateway_that_is_told_to_stop_finishes_what_has_begun() {
     let ((status, said), ran) = tokio::join!(bank.pay("last", &body), stop);
     assert!(ran);
     assert_eq!(status, StatusCode::CREATED, "{said}");
+    let told = [("holdfast_payment_attempts_total -".to_owned(), 1)].into();
+    assert_eq!(*sums.lock().unwrap(), told);
 }
 
 #[tokio::test]
@@ -169,9 +172,10 @@ async fn a_torn_ledger_goes_on_and_a_damaged_one_is_refused_untouched() {
     assert_eq!(bank.log("core-a").await, whole);
 }
 
-#[tokio::test]
-async fn business_events_tell_every_payment_and_why_it_failed() {
-    type Sums = Arc<Mutex<std::collections::BTreeMap<String, u64>>>;
+type Sums = Arc<Mutex<std::collections::BTreeMap<String, u64>>>;
+
+/// Something that adds business events up, and its URL.
+async fn adder() -> (Sums, String) {
     async fn take(State(sums): State<Sums>, Json(body): Json<Value>) {
         for event in body["events"].as_array().unwrap() {
             let class = event["labels"]["reason_class"].as_str().unwrap_or("-");
@@ -186,7 +190,12 @@ async fn business_events_tell_every_payment_and_why_it_failed() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/v1/events", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    (sums, url)
+}
 
+#[tokio::test]
+async fn business_events_tell_every_payment_and_why_it_failed() {
+    let (sums, url) = adder().await;
     let bank = Bank::up_with(|it| it.events_url = Some(url)).await;
     bank.pay("good", &payment(1)).await;
     bank.pay("bad", &payment(0)).await;
