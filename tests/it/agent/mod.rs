@@ -54,30 +54,33 @@ fn page(scrape: &mut Scrape) -> String {
     page.unwrap().to_owned()
 }
 
-/// What differs from machine to machine and from moment to moment.
+/// The page without what differs from machine to machine and from moment to moment.
 fn masked(page: &str) -> String {
-    let varies = |name: &str| {
+    let varies = |series: &str| {
+        let name = series.split('{').next().unwrap_or_default();
         name.starts_with("process_")
-            || name.starts_with("node_filesystem_") && !name.contains("error")
+            || name.starts_with("node_filesystem_") && !name.ends_with("_error")
             || matches!(name, "node_time_seconds" | "node_scrape_collector_duration_seconds")
     };
-    let version = concat!("version=\"", env!("CARGO_PKG_VERSION"), "\"");
-    let line = |line: &str| match line.rsplit_once(' ') {
-        Some((series, _)) if !line.starts_with('#') && varies(series) => format!("{series} *\n"),
-        _ => format!("{}\n", line.replace(version, "version=\"*\"")),
-    };
-    let series_of = |it: &str| it.split(['{', ' ']).next().unwrap_or_default().to_owned();
-    let arch = std::env::consts::ARCH;
-    page.lines()
-        .map(|it| if varies(&series_of(it)) { mask_value(it) } else { line(it) })
-        .collect::<String>()
-        .replace(&format!("arch=\"{arch}\""), "arch=\"*\"")
-        .replace("goarch=\"amd64\"", "goarch=\"*\"")
-        .replace("goarch=\"arm64\"", "goarch=\"*\"")
-}
-
-fn mask_value(line: &str) -> String {
-    line.rsplit_once(' ').map(|(series, _)| format!("{series} *\n")).unwrap_or_default()
+    let builds = [
+        format!("version=\"{}\"", env!("CARGO_PKG_VERSION")),
+        format!("{{arch=\"{}\"", std::env::consts::ARCH),
+        "goarch=\"amd64\"".to_owned(),
+        "goarch=\"arm64\"".to_owned(),
+    ];
+    let mut masked = String::new();
+    for line in page.lines() {
+        match line.rsplit_once(' ') {
+            Some((series, _)) if !line.starts_with('#') && varies(series) => {
+                masked.extend([series, " *\n"]);
+            }
+            _ => masked.extend([line, "\n"]),
+        }
+    }
+    builds.iter().fold(masked, |page, build| {
+        let (label, _) = build.split_once('"').unwrap();
+        page.replace(build, &format!("{label}\"*\""))
+    })
 }
 
 #[test]
