@@ -267,6 +267,17 @@ impl<'a> RowView<'a> {
     }
 }
 
+/// A count as a metric's value.
+#[expect(clippy::cast_precision_loss, reason = "a metric is a double")]
+pub(crate) fn wide(count: u64) -> f64 {
+    count as f64
+}
+
+/// A number of things as a metric's value.
+pub(crate) fn many(count: usize) -> f64 {
+    wide(u64::try_from(count).unwrap_or(u64::MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

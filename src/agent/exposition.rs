@@ -222,4 +222,48 @@ mod tests {
         exposition.page(&mut samples, Format::Text).unwrap();
         assert_eq!(samples.series(), before);
     }
+
+    /// What a reader of either form makes of an escaped text.
+    fn unescape(text: &str) -> String {
+        let mut plain = String::new();
+        let mut letters = text.chars();
+        while let Some(letter) = letters.next() {
+            plain.push(match (letter, letter == '\\') {
+                (_, true) => match letters.next() {
+                    Some('n') => '\n',
+                    Some(other) => other,
+                    None => panic!("a lone backslash at the end of {text:?}"),
+                },
+                (letter, false) => letter,
+            });
+        }
+        plain
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_help_and_labels_say_a_reader_gets_it_back(
+            help in "[^\r]{0,40}", value in ".{0,40}", odd in "[\\\\\"\n# {}=,]{0,12}",
+        ) {
+            let (help, value) = (format!("{help}{odd}."), format!("{value}{odd}"));
+            let mut samples = Samples::default();
+            samples.counter("a_total", &help).row(&[("x", &value), ("y", &odd)], 1.0);
+            samples.gauge("b", "B.").row(&[], 2.0);
+            let mut exposition = Exposition::default();
+            for format in [Format::OpenMetrics, Format::Text] {
+                let page = exposition.page(&mut samples, format).unwrap();
+                let lines: Vec<&str> = page.split('\n').collect();
+                let rows = if format == Format::OpenMetrics { 8 } else { 7 };
+                proptest::prop_assert_eq!(lines.len(), rows, "{}", page);
+                let said = lines[0].splitn(4, ' ').nth(3).unwrap();
+                proptest::prop_assert_eq!(unescape(said), help.clone());
+                let row = lines[2].strip_prefix("a_total{x=\"").unwrap();
+                let (labels, _) = row.rsplit_once("\"} 1.0").unwrap();
+                let (first, second) = labels.split_at(labels.len() - escape(&odd).len());
+                let first = first.strip_suffix("\",y=\"").unwrap();
+                proptest::prop_assert_eq!(unescape(first), value.clone());
+                proptest::prop_assert_eq!(unescape(second), odd.clone());
+            }
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::{
-    collector::Samples,
+    collector::{Samples, many, wide},
     world::roots::{self, Kept},
 };
 
@@ -111,16 +111,6 @@ fn started(ticks: f64) -> f64 {
     let stat = roots::read(&PathBuf::from("/proc/stat")).unwrap_or_default();
     let boot = stat.lines().find_map(|line| line.strip_prefix("btime ")?.parse::<f64>().ok());
     boot.unwrap_or(0.0) + ticks / TICKS_A_SECOND
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a metric is a double")]
-fn wide(count: u64) -> f64 {
-    count as f64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a metric is a double")]
-fn many(count: usize) -> f64 {
-    count as f64
 }
 
 #[cfg(test)]

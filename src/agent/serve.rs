@@ -284,3 +284,43 @@ fn count(counters: &Mutex<Counters>, events: Vec<Result<Event, Rejection>>) -> R
     }
     receipt
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> Settings {
+        let listen = "127.0.0.1:0".parse().unwrap();
+        Settings { listen, roots: Roots::default(), state: "/nonexistent".into() }
+    }
+
+    async fn status(app: &Arc<App>) -> StatusCode {
+        let answer = metrics(State(Arc::clone(app)), Query(Vec::new()), HeaderMap::new());
+        answer.await.status()
+    }
+
+    #[tokio::test]
+    async fn too_many_scrapes_at_once_are_told_to_come_later() {
+        let (app, _ledger) = app(&settings()).unwrap();
+        let turns = u32::try_from(SCRAPES_MAX).unwrap();
+        let all = app.turns.acquire_many(turns).await.unwrap();
+        assert_eq!(status(&app).await, StatusCode::SERVICE_UNAVAILABLE);
+        drop(all);
+        assert_eq!(status(&app).await, StatusCode::OK);
+        assert_eq!(app.turns.available_permits(), SCRAPES_MAX, "turns come back");
+    }
+
+    #[test]
+    fn collectors_are_chosen_or_left_out_but_not_both() {
+        let names = ["cpu", "stat"];
+        let said = |pairs: &[(&str, &str)]| {
+            let owned = pairs.iter().map(|(name, it)| ((*name).to_owned(), (*it).to_owned()));
+            filter(&owned.collect::<Vec<_>>(), &names)
+        };
+        assert_eq!(said(&[("x", "y")]), Ok(Filter::All));
+        let only = Filter::Only(["cpu".to_owned()].into());
+        assert_eq!(said(&[("collect[]", "cpu"), ("collect[]", "cpu")]), Ok(only));
+        assert!(said(&[("collect[]", "cpu"), ("exclude[]", "stat")]).is_err());
+        assert!(said(&[("exclude[]", "\u{1b}[31m")]).unwrap_err().contains("\\u{1b}[31m"));
+    }
+}

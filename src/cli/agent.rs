@@ -33,6 +33,12 @@ pub(crate) struct AgentArgs {
     rootfs: PathBuf,
 }
 
+/// Whoever embeds us may have a subscriber already; then it stays.
+fn log_to_stderr() {
+    let talk = tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(false);
+    drop(talk.try_init());
+}
+
 /// Serves until it is told to stop. `state` is the state folder.
 pub(crate) fn run(args: AgentArgs, state: &Path) -> ExitCode {
     let settings = Settings {
@@ -40,6 +46,7 @@ pub(crate) fn run(args: AgentArgs, state: &Path) -> ExitCode {
         roots: Roots::new(args.procfs, args.sysfs, args.rootfs),
         state: state.to_owned(),
     };
+    log_to_stderr();
     let outcome = serve::run(settings, |address| {
         let mut out = io::stdout().lock();
         // Whoever started us may have closed our stdout; we serve all the same.

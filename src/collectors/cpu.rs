@@ -36,6 +36,7 @@ struct Processors {
     stat: Option<Kept>,
     all: Vec<Cpu>,
     throttles: Option<Vec<Throttle>>,
+    isolated: Option<Kept>,
 }
 
 #[derive(Debug, Default)]
@@ -63,7 +64,8 @@ impl Collector for Processors {
         }
         let throttles = self.throttles.get_or_insert_with(|| throttles(roots));
         show_throttles(throttles, samples);
-        show_isolated(roots, samples)
+        let path = || roots.sys("devices/system/cpu/isolated");
+        show_isolated(self.isolated.get_or_insert_with(|| Kept::new(path())), samples)
     }
 }
 
@@ -177,14 +179,12 @@ fn show_throttles(all: &mut [Throttle], samples: &mut Samples) {
 }
 
 /// Processors that the kernel's scheduler leaves alone; they are named at boot.
-fn show_isolated(roots: &Roots, samples: &mut Samples) -> Result<(), Blank> {
-    let path = roots.sys("devices/system/cpu/isolated");
-    let Ok(text) = roots::read(&path) else { return Ok(()) };
-    let list = cpu_list(&text).ok_or_else(|| Blank::odd(path, "it is not a list of CPUs"))?;
-    samples.gauge(
-        "node_cpu_isolated",
-        "Whether each core is isolated, information from /sys/devices/system/cpu/isolated.",
-    );
+fn show_isolated(file: &mut Kept, samples: &mut Samples) -> Result<(), Blank> {
+    let path = file.path().to_owned();
+    let Ok(text) = file.read() else { return Ok(()) };
+    let list = cpu_list(text).ok_or_else(|| Blank::odd(path, "it is not a list of CPUs"))?;
+    let help = "Whether each core is isolated, information from /sys/devices/system/cpu/isolated.";
+    samples.gauge("node_cpu_isolated", help);
     for cpu in list {
         samples.row(&[("cpu", &cpu.to_string())], 1.0);
     }

@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     about::{About, Need},
-    collector::{Blank, Collector, CollectorKind, Samples},
+    collector::{Blank, Collector, CollectorKind, Samples, many, wide},
     journal::index::{self, DrillFigures, Index, Last, RunKind},
     verdict::Verdict,
     world::roots::{self, Roots, Stamp},
@@ -209,14 +209,4 @@ fn show_drill(drill: &DrillFigures, samples: &mut Samples) {
             samples.row(&[("bound", bound), ("method", &energy.method)], joules);
         }
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a metric is a double")]
-fn wide(count: u64) -> f64 {
-    count as f64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a metric is a double")]
-fn many(count: usize) -> f64 {
-    count as f64
 }
