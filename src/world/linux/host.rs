@@ -24,7 +24,7 @@ use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 use tokio::io::AsyncReadExt as _;
 
 use crate::world::{
-    host::{Finished, Host, HostError, Process, ProcessId, Sent, Signal},
+    host::{Finished, HOLD, Host, HostError, Process, ProcessId, Sent, Signal},
     linux::proc::{self, Stat},
 };
 
@@ -139,8 +139,7 @@ impl Host for LinuxHost {
     }
 
     fn write(&self, path: &str, bytes: &[u8]) -> Result<(), HostError> {
-        overwrite(Path::new(path), bytes)
-            .map_err(|why| HostError::os(format!("write {path}"), why))
+        overwrite(Path::new(path), bytes).map_err(|why| HostError::os(format!("write {path}"), why))
     }
 
     fn remove(&self, path: &str) -> Result<(), HostError> {
@@ -155,7 +154,7 @@ impl Host for LinuxHost {
     fn hold(&self, kind: &str, mark: &str, args: &[String]) -> Result<ProcessId, HostError> {
         let what = "start a child";
         let child = Command::new(&self.program)
-            .arg0("holdfast-hold")
+            .arg0(HOLD)
             .args(["hold", kind, "--mark", mark, "--parent"])
             .arg(std::process::id().to_string())
             .arg("--")
@@ -172,7 +171,7 @@ impl Host for LinuxHost {
 
     fn held(&self, mark: &str) -> Result<Vec<ProcessId>, HostError> {
         let bears = |it: &Process| {
-            it.args.first().is_some_and(|it| it == "holdfast-hold")
+            it.args.first().is_some_and(|it| it == HOLD)
                 && it
                     .args
                     .iter()

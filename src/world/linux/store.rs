@@ -67,7 +67,8 @@ impl FileStore {
     pub fn open_fenced(path: &Path) -> Result<(Self, Vec<u8>), HostError> {
         let no = |why| HostError::os(format!("open {}", path.display()), why);
         let file = OpenOptions::new().read(true).append(true).open(path).map_err(no)?;
-        let mut store = Self { file, end: 0, reserved: 0, spoilt: false, path: path.display().to_string() };
+        let mut store =
+            Self { file, end: 0, reserved: 0, spoilt: false, path: path.display().to_string() };
         let mut bytes = Vec::new();
         store.file.read_to_end(&mut bytes).map_err(|why| store.no("read", why))?;
         store.end = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
