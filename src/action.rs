@@ -60,6 +60,11 @@ pub struct Plan<U> {
     pub by_hand: Vec<String>,
 }
 
+/// A word as a shell takes it, whatever is in it; for lines that a person types.
+pub fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
 /// Whether an act acts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
@@ -86,7 +91,9 @@ pub enum Refusal {
         allowed: u32,
     },
     /// It must not be touched.
-    #[error("{0} is protected: it is this program, one of its parents, or process 1")]
+    #[error(
+        "{0} is protected: it is this program or works for it, one of its parents, or process 1"
+    )]
     Protected(String),
     /// The world is not as the act needs it.
     #[error("{0}")]

@@ -82,7 +82,8 @@ impl ProcessTarget {
         let all = |fits: &dyn Fn(&Process) -> bool| -> Result<Vec<Process>, HostError> {
             let protected = host.protected();
             let mut found = host.processes()?;
-            found.retain(|it| fits(it) && !protected.contains(&it.id.pid));
+            let ours = |it: &Process| it.serves_a_run() || protected.contains(&it.id.pid);
+            found.retain(|it| fits(it) && !ours(it));
             Ok(found)
         };
         match self {
@@ -106,7 +107,8 @@ impl ProcessTarget {
     pub fn choose(&self, max: u32, world: &World) -> Result<Vec<Process>, Refusal> {
         let found = self.look(&*world.host)?;
         let protected = world.host.protected();
-        if let Some(it) = found.iter().find(|it| protected.contains(&it.id.pid)) {
+        let spared = |it: &&Process| it.serves_a_run() || protected.contains(&it.id.pid);
+        if let Some(it) = found.iter().find(spared) {
             return Err(Refusal::Protected(format!("process {} ({})", it.id.pid, it.name)));
         }
         if found.is_empty() {

@@ -20,7 +20,7 @@ use crate::{
     evidence,
     journal::{
         book::Journal,
-        entry::{Anchor, Entry, Fact},
+        entry::{Anchor, Entry, Fact, OnVanish},
         fold::{self, Open},
     },
     world::{World, host::HostError, stop::Stop},
@@ -157,9 +157,17 @@ impl Desk {
         }
     }
 
-    /// Takes back what fits, newest first.
-    pub async fn back(&self, which: impl Fn(&Open) -> bool) -> Left {
-        let open: Vec<_> = self.fold(fold::outstanding).into_iter().filter(which).collect();
+    /// Undoes what fits, newest first, because its length is over: also what would else be kept.
+    pub async fn undo(&self, which: impl Fn(&Open) -> bool) -> Left {
+        let mut open = self.fold(fold::outstanding);
+        open.retain(which);
+        for it in &mut open {
+            it.on_vanish = OnVanish::Heal;
+        }
+        self.back(open).await
+    }
+
+    async fn back(&self, open: Vec<Open>) -> Left {
         let names = (self.run.as_str(), self.kinds.as_slice());
         back(open, names, &self.world, &mut |fact| self.write(fact)).await
     }
@@ -168,25 +176,34 @@ impl Desk {
     pub async fn back_all(&self) -> Left {
         self.going_back.set(true);
         self.due.borrow_mut().clear();
-        self.back(|_| true).await
+        self.back(self.fold(fold::outstanding)).await
     }
 
-    /// Renews the lease, writes rows down and undoes what is due, until dropped.
+    /// Renews the lease, writes rows down and undoes what is due, until dropped. The lease does not
+    /// wait for an undo: a service that is slow to answer is no reason to kill the run.
     pub async fn pump(&self) {
+        tokio::join!(self.beats(), self.dues());
+    }
+
+    async fn beats(&self) {
         let mut beat = tokio::time::interval(BEAT);
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut anchored = Instant::now();
         loop {
-            tokio::select! {
-                _ = beat.tick() => {}
-                () = self.next_due() => {}
-            }
+            beat.tick().await;
             self.beat();
-            if self.rows().is_err() {
-                continue;
-            }
-            if anchored.elapsed() > ANCHOR && self.anchor().is_ok() {
+            if self.rows().is_ok() && anchored.elapsed() > ANCHOR && self.anchor().is_ok() {
                 anchored = Instant::now();
+            }
+        }
+    }
+
+    async fn dues(&self) {
+        loop {
+            tokio::select! {
+                // Something that falls due sooner may have been put down meanwhile.
+                () = tokio::time::sleep(BEAT) => {}
+                () = self.next_due() => {}
             }
             self.undo_due().await;
         }
@@ -225,7 +242,7 @@ impl Desk {
             return;
         }
         self.due.borrow_mut().retain(|it| it.0 > now);
-        if self.back(|it| due.contains(&it.act)).await.stuck > 0 {
+        if self.undo(|it| due.contains(&it.act)).await.stuck > 0 {
             self.stop.say("an act could not be undone");
         }
     }

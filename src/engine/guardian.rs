@@ -50,9 +50,9 @@ pub async fn guard(
 ) -> Result<Option<Healed>, HostError> {
     let mut watch = Watch::begin(parent, LEASE)?;
     let mut over = watch.wait().await?;
-    if over == Over::Told && watch.ends_within(GRACE).await {
-        // The runner was told, too, and has gone back by itself, or died trying.
-        over = Over::Died;
+    if over == Over::Told {
+        // The runner was told, too, as a rule: it goes back by itself and says so, or dies trying.
+        over = watch.wait_within(GRACE).await?;
     }
     if over == Over::Done {
         return Ok(None);

@@ -40,7 +40,9 @@ impl Keeper {
         {
             self.kinds.insert(it.act, it.kind.clone());
         }
-        let fresh = self.active().is_none_or(|it| it.upto <= entry.n);
+        // A run that the index knows to have ended is told once and for all.
+        let told_of = self.index.last.iter().any(|it| it.run == self.run);
+        let fresh = !told_of && self.active().is_none_or(|it| it.upto <= entry.n);
         if fresh {
             self.fold(entry, figures);
             if let Some(it) = self.active() {

@@ -203,7 +203,7 @@ async fn play_act(it: &Act, desk: &Desk) -> Result<(), Halt> {
         return Ok(());
     }
     pause(desk, length).await?;
-    let left = desk.back(|it| it.act == number).await;
+    let left = desk.undo(|it| it.act == number).await;
     if left.clean() {
         Ok(())
     } else {

@@ -13,7 +13,7 @@ use crate::{
     journal::{
         book::Journal,
         chain::{self, Broken},
-        entry::{Fact, Successor},
+        entry::{Fact, OnVanish, Successor},
         fold,
     },
     verdict::Verdict,
@@ -116,6 +116,11 @@ pub(super) async fn take_over(
     if fold::began(&lines.entries).is_none() {
         return close(state, run, Healed::Nothing);
     }
+    // The power may have gone between the journal's line and the index's.
+    let mut keeper = Keeper::open(state, run, world.clock.stamp());
+    for it in &lines.entries {
+        keeper.note(it, || crate::evidence::figures::figures(&evidence::fold(&lines.entries)));
+    }
     if fold::ended(&lines.entries) {
         seal(state, run, (world, kit));
         return close(state, run, Healed::Ended);
@@ -124,10 +129,6 @@ pub(super) async fn take_over(
         && let Err(why) = store.cut(lines.whole)
     {
         return Healed::Unwritable(why.to_string());
-    }
-    let mut keeper = Keeper::open(state, run, world.clock.stamp());
-    for it in &lines.entries {
-        keeper.note(it, || None);
     }
     let open = fold::outstanding(&lines.entries);
     let undone = open.len();
@@ -145,9 +146,11 @@ pub(super) async fn take_over(
     let told = write(Fact::TakenOver { by, why: why.to_owned() })
         .and_then(|()| write(Fact::Anchor(anchor(world))));
     let names = (run, kit.actions.as_slice());
-    let Left { stuck, unwritten } = back(open.clone(), names, world, &mut write).await;
+    let Left { stuck, unwritten } = back(open, names, world, &mut write).await;
     if stuck > 0 {
-        return Healed::Stuck { by_hand: open.into_iter().flat_map(|it| it.by_hand).collect() };
+        let mut still = fold::outstanding(journal.entries());
+        still.retain(|it| it.on_vanish == OnVanish::Heal);
+        return Healed::Stuck { by_hand: still.into_iter().flat_map(|it| it.by_hand).collect() };
     }
     let ended = told.and_then(|()| end(&mut journal, &mut keeper, why));
     match ended {

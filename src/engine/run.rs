@@ -164,6 +164,11 @@ fn end(
     Played { halt, left }: Played,
     (world, kit): (&World, &Kit),
 ) -> Ending {
+    // Nobody renews the lease any more, and nothing that could be taken down stands: folding and
+    // sealing a long journal may take longer than a lease.
+    if let Some(it) = desk.take_guardian() {
+        it.dismiss();
+    }
     if let Some(mut observer) = desk.take_observer() {
         observer.end();
         desk.observe(observer);
@@ -182,9 +187,6 @@ fn end(
         if let Err(why) = order.state.close(&desk.run) {
             tracing::warn!("the run has ended, but is not marked so: {why}");
         }
-    }
-    if let Some(it) = desk.take_guardian() {
-        it.dismiss();
     }
     Ending {
         run: desk.run.clone(),

@@ -64,6 +64,8 @@ impl Action for CpuBurn {
     async fn apply(&self, burning: &Burning, world: &World) -> Result<(), Failure> {
         for _ in 0..self.cores.0 {
             world.host.hold(Self::ABOUT.name, &burning.mark, &[self.percent.get().to_string()])?;
+            // Hundreds of children take their time, and the lease must be renewed meanwhile.
+            tokio::task::yield_now().await;
         }
         Ok(())
     }

@@ -37,7 +37,7 @@ struct Beside {
     #[serde(default, rename = "for")]
     length: Option<Span>,
     #[serde(default)]
-    on_vanish: Option<OnVanish>,
+    on_vanish: Option<Placed<OnVanish>>,
 }
 
 const BESIDE: &[&str] = &["name", "after", "for", "on_vanish"];
@@ -98,6 +98,12 @@ fn act(
         Family::Fault => OnVanish::Heal,
         Family::Step => OnVanish::Keep,
     };
+    if let Some(Placed { place, value: OnVanish::Keep }) = beside.on_vanish
+        && kind.family == Family::Fault
+    {
+        let help = "leave `on_vanish` out: only what a drill does on purpose may stay";
+        out.push(Diagnostic::new("a fault is always put back", place, help));
+    }
     Some(Act {
         name: beside.name.unwrap_or_else(|| kind.about.name.replace('_', " ")),
         kind,
@@ -105,7 +111,7 @@ fn act(
         after: beside.after,
         length: beside.length,
         waits: false,
-        on_vanish: beside.on_vanish.unwrap_or(natural),
+        on_vanish: beside.on_vanish.map_or(natural, |it| it.value),
     })
 }
 

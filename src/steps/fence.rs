@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     about::About,
-    action::{Action, Effect, Failure, Plan, Refusal},
+    action::{Action, Effect, Failure, Plan, Refusal, quoted},
     journal::entry::UndoClass,
     world::World,
 };
@@ -38,8 +38,15 @@ impl Action for Fence {
 
     async fn plan(&self, world: &World) -> Result<Plan<Fenced>, Refusal> {
         let token = self.token.clone();
-        let was = world.host.read(&token)?.map(|it| String::from_utf8_lossy(&it).into_owned());
-        let held = was.as_ref().and_then(|it| it.trim().parse::<u64>().ok()).unwrap_or(0);
+        let was = match world.host.read(&token)?.map(String::from_utf8) {
+            None => None,
+            Some(Ok(text)) => Some(text),
+            Some(Err(_)) => return Err(strange(&token)),
+        };
+        let held = match was.as_deref().map_or("", str::trim) {
+            "" => 0,
+            text => text.parse::<u64>().map_err(|_| strange(&token))?,
+        };
         if held >= self.epoch {
             return Err(Refusal::NotReady(format!(
                 "{token} holds epoch {held}, and {} would not be above it",
@@ -47,8 +54,8 @@ impl Action for Fence {
             )));
         }
         let by_hand = match &was {
-            Some(text) => format!("printf %s '{}' > {token}", text.trim()),
-            None => format!("rm -f {token}"),
+            Some(text) => format!("printf %s {} > {}", quoted(text), quoted(&token)),
+            None => format!("rm -f {}", quoted(&token)),
         };
         Ok(Plan {
             will: format!("raise the fencing token {token} from epoch {held} to {}", self.epoch),
@@ -79,6 +86,13 @@ impl Action for Fence {
         }
         Ok(())
     }
+}
+
+/// What is there is not ours to put back wrongly.
+fn strange(token: &str) -> Refusal {
+    Refusal::NotReady(format!(
+        "{token} holds something that is no epoch: a whole number, or nothing"
+    ))
 }
 
 fn is_ours(fenced: &Fenced, world: &World) -> Result<bool, Failure> {

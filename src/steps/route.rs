@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     about::About,
-    action::{Action, Effect, Failure, Plan, Refusal},
+    action::{Action, Effect, Failure, Plan, Refusal, quoted},
     journal::entry::UndoClass,
     steps::http::{seconds, send},
     world::{
@@ -55,8 +55,9 @@ impl Action for Route {
         Ok(Plan {
             will: format!("route {} to {}", self.url, self.to),
             by_hand: vec![format!(
-                "curl -X PUT -H 'content-type: application/json' -d '{was}' {}",
-                self.url
+                "curl -X PUT -H 'content-type: application/json' -d {} {}",
+                quoted(&was),
+                quoted(&self.url)
             )],
             undo: Routed { url: self.url.clone(), was, to: self.to.clone() },
         })

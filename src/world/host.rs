@@ -32,6 +32,18 @@ pub struct Process {
     pub stopped: bool,
 }
 
+/// What a run's guardian calls itself on its command line.
+pub const GUARD: &str = "holdfast-guard";
+/// What a held child calls itself on its command line.
+pub const HOLD: &str = "holdfast-hold";
+
+impl Process {
+    /// It serves a run, ours or another's, and is nobody's target.
+    pub fn serves_a_run(&self) -> bool {
+        self.args.first().is_some_and(|it| it == GUARD || it == HOLD)
+    }
+}
+
 /// The signals that we send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]

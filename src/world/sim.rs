@@ -11,7 +11,7 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use crate::world::{
     World,
     clock::{Clock, Stamp},
-    host::{Finished, Host, HostError, Process, ProcessId, Sent, Signal},
+    host::{Finished, HOLD, Host, HostError, Process, ProcessId, Sent, Signal},
     store::{Care, Store},
     web::{Answer, Ask, Method, Web, WebError},
 };
@@ -140,8 +140,8 @@ impl Host for Sim {
         let state = self.lock();
         let ours = state.0.held.iter().map(|(id, mark)| Process {
             id: id.clone(),
-            name: "holdfast-hold".to_owned(),
-            args: vec!["holdfast-hold".to_owned(), "--mark".to_owned(), mark.clone()],
+            name: HOLD.to_owned(),
+            args: vec![HOLD.to_owned(), "--mark".to_owned(), mark.clone()],
             stopped: false,
         });
         Ok(state.0.processes.values().cloned().chain(ours).collect())
@@ -193,7 +193,7 @@ impl Host for Sim {
 
     fn hold(&self, _: &str, mark: &str, _: &[String]) -> Result<ProcessId, HostError> {
         let pid = 10_000 + self.effects();
-        let id = process(pid, "holdfast-hold").id;
+        let id = process(pid, HOLD).id;
         self.whole(|machine| {
             machine.held.insert(id.clone(), mark.to_owned());
         })?;

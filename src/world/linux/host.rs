@@ -8,7 +8,10 @@
 use std::{
     fs,
     io::{ErrorKind, Write as _},
-    os::unix::process::CommandExt as _,
+    os::unix::{
+        fs::{OpenOptionsExt as _, PermissionsExt as _},
+        process::CommandExt as _,
+    },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Mutex, PoisonError},
@@ -21,7 +24,7 @@ use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 use tokio::io::AsyncReadExt as _;
 
 use crate::world::{
-    host::{Finished, Host, HostError, Process, ProcessId, Sent, Signal},
+    host::{Finished, HOLD, Host, HostError, Process, ProcessId, Sent, Signal},
     linux::proc::{self, Stat},
 };
 
@@ -136,8 +139,7 @@ impl Host for LinuxHost {
     }
 
     fn write(&self, path: &str, bytes: &[u8]) -> Result<(), HostError> {
-        replace(Path::new(path), bytes, 0o644)
-            .map_err(|why| HostError::os(format!("write {path}"), why))
+        overwrite(Path::new(path), bytes).map_err(|why| HostError::os(format!("write {path}"), why))
     }
 
     fn remove(&self, path: &str) -> Result<(), HostError> {
@@ -152,7 +154,7 @@ impl Host for LinuxHost {
     fn hold(&self, kind: &str, mark: &str, args: &[String]) -> Result<ProcessId, HostError> {
         let what = "start a child";
         let child = Command::new(&self.program)
-            .arg0("holdfast-hold")
+            .arg0(HOLD)
             .args(["hold", kind, "--mark", mark, "--parent"])
             .arg(std::process::id().to_string())
             .arg("--")
@@ -169,7 +171,7 @@ impl Host for LinuxHost {
 
     fn held(&self, mark: &str) -> Result<Vec<ProcessId>, HostError> {
         let bears = |it: &Process| {
-            it.args.first().is_some_and(|it| it == "holdfast-hold")
+            it.args.first().is_some_and(|it| it == HOLD)
                 && it
                     .args
                     .iter()
@@ -256,7 +258,14 @@ pub(super) fn boot_id() -> Result<String, HostError> {
 
 /// Replaces a file whole: written beside, synced, renamed, and the folder synced.
 pub(super) fn replace(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt as _;
+    replace_with(path, bytes, |file| file.set_permissions(fs::Permissions::from_mode(mode)))
+}
+
+fn replace_with(
+    path: &Path,
+    bytes: &[u8],
+    dress: impl FnOnce(&fs::File) -> std::io::Result<()>,
+) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
@@ -264,8 +273,9 @@ pub(super) fn replace(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<(
     let beside = folder.join(name);
     let written = (|| {
         let mut options = fs::OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(mode).open(&beside)?;
+        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
         file.write_all(bytes)?;
+        dress(&file)?;
         file.sync_all()?;
         fs::rename(&beside, path)?;
         fs::File::open(folder)?.sync_all()
@@ -274,6 +284,24 @@ pub(super) fn replace(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<(
         fs::remove_file(&beside)?;
     }
     written
+}
+
+/// Replaces a file of somebody else's: it keeps its place behind a link, its mode and its owner.
+fn overwrite(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
+    let was = match fs::metadata(path) {
+        Ok(it) => it,
+        Err(why) if why.kind() == ErrorKind::NotFound => return replace(path, bytes, 0o644),
+        Err(why) => return Err(why),
+    };
+    let path = fs::canonicalize(path)?;
+    replace_with(&path, bytes, |file| {
+        let mine = file.metadata()?;
+        if (mine.uid(), mine.gid()) != (was.uid(), was.gid()) {
+            std::os::unix::fs::fchown(file, Some(was.uid()), Some(was.gid()))?;
+        }
+        file.set_permissions(was.permissions())
+    })
 }
 
 /// A process or file that went away while we looked is no error.

@@ -23,6 +23,8 @@ pub struct FileStore {
     file: File,
     end: u64,
     reserved: u64,
+    /// What stands at its end is not what we wrote; nothing may follow it.
+    spoilt: bool,
     path: String,
 }
 
@@ -42,7 +44,12 @@ impl FileStore {
     pub fn create(path: &Path) -> Result<Self, OpenError> {
         let mut options = OpenOptions::new();
         options.read(true).append(true).create_new(true).mode(0o600);
-        Self::locked(&options, path)
+        let store = Self::locked(&options, path)?;
+        // A synced file whose name is not on disk is lost all the same.
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        let named = File::open(folder).and_then(|it| it.sync_all());
+        named.map_err(|why| store.no("sync the folder of", why))?;
+        Ok(store)
     }
 
     /// Opens a file that somebody left, and reads it.
@@ -60,7 +67,8 @@ impl FileStore {
     pub fn open_fenced(path: &Path) -> Result<(Self, Vec<u8>), HostError> {
         let no = |why| HostError::os(format!("open {}", path.display()), why);
         let file = OpenOptions::new().read(true).append(true).open(path).map_err(no)?;
-        let mut store = Self { file, end: 0, reserved: 0, path: path.display().to_string() };
+        let mut store =
+            Self { file, end: 0, reserved: 0, spoilt: false, path: path.display().to_string() };
         let mut bytes = Vec::new();
         store.file.read_to_end(&mut bytes).map_err(|why| store.no("read", why))?;
         store.end = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
@@ -87,7 +95,7 @@ impl FileStore {
         }
         let end = file.seek(SeekFrom::End(0)).and_then(|end| file.rewind().map(|()| end));
         let end = end.map_err(|why| HostError::os(format!("read {shown}"), why))?;
-        Ok(Self { file, end, reserved: 0, path: shown })
+        Ok(Self { file, end, reserved: 0, spoilt: false, path: shown })
     }
 
     fn no(&self, what: &str, why: impl std::fmt::Display) -> HostError {
@@ -95,31 +103,54 @@ impl FileStore {
     }
 }
 
+impl FileStore {
+    /// Sees to it that there is room up to `end` and beyond.
+    fn reserve(&mut self, end: u64, care: Care) -> Result<(), HostError> {
+        if self.reserved >= end + RESERVE / 2 {
+            return Ok(());
+        }
+        let room = |length| fallocate(&self.file, FallocateFlags::KEEP_SIZE, self.end, length);
+        match room(end + RESERVE - self.end) {
+            Ok(()) => self.reserved = end + RESERVE,
+            // Not every file system can reserve; one that says it is full means it.
+            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
+                self.reserved = u64::MAX;
+            }
+            // What was reserved before, by us or by the writer before us, is kept for going back:
+            // neither a new act nor a measurement may use it up.
+            Err(_) if care == Care::Sync && room(end - self.end).is_ok() => {}
+            Err(why) => return Err(self.no("reserve room for", why)),
+        }
+        Ok(())
+    }
+
+    /// Takes back what was appended last: half a line, or one that nobody was told of, would make
+    /// the whole journal unbelievable when another follows.
+    fn take_back(&mut self, what: &str, why: &std::io::Error) -> HostError {
+        match self.file.set_len(self.end) {
+            Ok(()) => self.reserved = 0,
+            Err(_) => self.spoilt = true,
+        }
+        self.no(what, why)
+    }
+}
+
 impl Store for FileStore {
     fn append(&mut self, bytes: &[u8], care: Care) -> Result<(), HostError> {
-        let end = self.end + u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        if self.reserved < end + RESERVE / 2 {
-            let want = end + RESERVE - self.end;
-            // Not every file system can reserve; one that says it is full means it.
-            match fallocate(&self.file, FallocateFlags::KEEP_SIZE, self.end, want) {
-                Ok(()) => self.reserved = end + RESERVE,
-                Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
-                    self.reserved = u64::MAX;
-                }
-                // What was reserved before is still ours, and going back needs it.
-                Err(_) if end <= self.reserved && care != Care::Ahead => {}
-                Err(why) => return Err(self.no("reserve room for", why)),
-            }
+        if self.spoilt {
+            return Err(self.no("write", "its last line is half written and cannot be mended"));
         }
+        let end = self.end + u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        self.reserve(end, care)?;
         if let Err(why) = self.file.write_all(bytes) {
-            // Half a line in the middle would make the whole journal unbelievable.
-            self.file.set_len(self.end).map_err(|why| self.no("mend", why))?;
-            return Err(self.no("write", why));
+            return Err(self.take_back("write", &why));
+        }
+        if care != Care::Loose
+            && let Err(why) = self.file.sync_data()
+        {
+            return Err(self.take_back("sync", &why));
         }
         self.end = end;
-        if care != Care::Loose {
-            self.file.sync_data().map_err(|why| self.no("sync", why))?;
-        }
         Ok(())
     }
 }

@@ -22,10 +22,12 @@ use tokio::{
     time::Instant,
 };
 
-use crate::world::host::HostError;
+use crate::world::host::{GUARD, HostError};
 
 /// How long a watcher may take to be ready.
 const READY_MAX: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
+/// How long a watcher may take to go home.
+const GONE_MAX: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 /// What the watched one writes while all is well.
 const BEAT: u8 = b'b';
 /// What it writes when it is done and there is nothing to go back for.
@@ -43,7 +45,7 @@ impl Watcher {
     pub fn start(program: &Path, args: &[String]) -> Result<Self, HostError> {
         let no = |why: std::io::Error| HostError::os("start the guardian", why);
         let mut child = Command::new(program)
-            .arg0("holdfast-guard")
+            .arg0(GUARD)
             .args(args)
             .current_dir("/")
             .stdin(Stdio::piped())
@@ -87,6 +89,17 @@ impl Watcher {
             tracing::debug!("the guardian does not hear: {why}");
         }
         drop(self.pipe);
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        let ends = |it: OwnedFd| {
+            let mut fds = [PollFd::new(&it, PollFlags::IN)];
+            poll(&mut fds, Some(&GONE_MAX)).is_ok_and(|n| n > 0)
+        };
+        // One that somebody has stopped, or that hangs, must not hold us up for ever.
+        if !pid.and_then(|it| pidfd_open(it, PidfdFlags::empty()).ok()).is_some_and(ends)
+            && let Err(why) = self.child.kill()
+        {
+            tracing::warn!("the guardian cannot be sent home: {why}");
+        }
         if let Err(why) = self.child.wait() {
             tracing::warn!("the guardian cannot be waited for: {why}");
         }
@@ -166,6 +179,18 @@ impl Watch {
                 _ = int.recv() => return Ok(Over::Told),
                 _ = hup.recv() => return Ok(Over::Told),
                 () = tokio::time::sleep_until(last + self.lease) => return Ok(Over::Hung),
+            }
+        }
+    }
+
+    /// Watches for at most `length` more; the other is not heard of, or lives on: told to stop.
+    pub async fn wait_within(&mut self, length: Duration) -> Result<Over, HostError> {
+        let deadline = Instant::now() + length;
+        loop {
+            match tokio::time::timeout_at(deadline, self.wait()).await {
+                Ok(Ok(Over::Told)) => {}
+                Ok(over) => return over,
+                Err(_) => return Ok(Over::Told),
             }
         }
     }
