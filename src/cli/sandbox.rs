@@ -58,6 +58,18 @@ enum What {
         #[arg(long)]
         kill: bool,
     },
+    /// Wait until a core has all that another has
+    CaughtUp {
+        /// The core that follows
+        #[arg(value_parser = ["core-a", "core-b"])]
+        name: String,
+        /// The core that it follows
+        #[arg(long, value_parser = ["core-a", "core-b"])]
+        with: String,
+        /// When to give up
+        #[arg(long, default_value = "20s")]
+        at_most: Span,
+    },
     /// Forbid a core to acknowledge anything below an epoch
     Fence {
         /// `core-a` or `core-b`
@@ -180,6 +192,11 @@ async fn command(args: Args, dir: &Path) -> Result<ExitCode, UpError> {
             let ran = bank::stop(dir, &name, kill).await?;
             let said = if ran { "has stopped" } else { "did not run" };
             talk(&format!("`{name}` {said}\n"));
+            Ok(ExitCode::SUCCESS)
+        }
+        What::CaughtUp { name, with, at_most } => {
+            let entries = status::caught_up(dir, (&name, &with), at_most.duration()).await?;
+            talk(&format!("`{name}` has all {entries} entries of `{with}`\n"));
             Ok(ExitCode::SUCCESS)
         }
         What::Fence { name, epoch } => {

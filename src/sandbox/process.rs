@@ -67,6 +67,7 @@ pub fn run(dir: &Path, name: &str) -> Result<(), ProcessError> {
     }
     let here = || -> io::Result<()> {
         leave_the_session();
+        be_called(name);
         let dir = std::path::absolute(dir)?;
         let home = dir.join(name);
         fs::create_dir_all(&home)?;
@@ -85,6 +86,14 @@ fn leave_the_session() {
     if let Err(why) = rustix::process::setsid() {
         // Only a group's leader is refused: started by hand from a shell, which is fine.
         tracing::debug!(%why, "stayed in the session");
+    }
+}
+
+/// Goes by `hf-NAME` in lists of processes; run through `/proc/self/exe`, all would be `exe`.
+fn be_called(name: &str) {
+    let named = std::ffi::CString::new(format!("hf-{name}")).map_err(io::Error::other);
+    if let Err(why) = named.and_then(|it| rustix::thread::set_name(&it).map_err(Into::into)) {
+        tracing::debug!(%why, "kept the old name");
     }
 }
 

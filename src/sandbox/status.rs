@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::Path, time::Duration};
 use reqwest::Client;
 use serde::Serialize;
 use serde_json::Value;
+use tokio::time::{Instant, sleep};
 
 use super::{
     bank::{UpError, book, client},
@@ -13,6 +14,9 @@ use super::{
 
 /// How long a process may take to answer a look.
 pub(super) const LOOK_MAX: Duration = Duration::from_millis(500);
+
+/// Between two looks of [`caught_up`].
+const CATCH_UP_EVERY: Duration = Duration::from_millis(20);
 
 /// What `status` tells of one process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -64,6 +68,37 @@ pub async fn status(dir: &Path) -> Result<Vec<Seen>, UpError> {
         seen.push(it);
     }
     Ok(seen)
+}
+
+/// Waits until the core `name` has as many durable entries as the core `with`, which should be
+/// fenced, or it runs away. Tells how many that are.
+pub async fn caught_up(
+    dir: &Path,
+    (name, with): (&str, &str),
+    at_most: Duration,
+) -> Result<u64, UpError> {
+    let book = book(dir)?;
+    let client = client()?;
+    let entries = async |name: &str| -> Option<u64> {
+        let status = look(&client, book.address(name)?, "/status").await.ok()?;
+        status.get("durable").and_then(Value::as_u64)
+    };
+    let deadline = Instant::now() + at_most;
+    loop {
+        let (has, wants) = (entries(name).await, entries(with).await);
+        if let (Some(has), Some(wants)) = (has, wants)
+            && has == wants
+        {
+            return Ok(has);
+        }
+        if Instant::now() > deadline {
+            let count = |it: Option<u64>| it.map_or("an unknown number of".into(), |it| it.to_string());
+            let why = format!("it has {} entries, and `{with}` {}", count(has), count(wants));
+            let log = book.processes.get(name).map(|it| it.log.clone()).unwrap_or_default();
+            return Err(UpError::NotReady { name: name.to_owned(), why, log });
+        }
+        sleep(CATCH_UP_EVERY).await;
+    }
 }
 
 /// Asks for something that must answer 200 with JSON; else why it did not.
