@@ -30,7 +30,7 @@ fn a_drill_that_loses_writes_fails_and_says_how_many() {
     assert_eq!(drill.rpo.lost_ranges, [(191, 200)]);
     assert_eq!(
         evidence.why[0],
-        "data loss fail: 10 of 351 acknowledged writes are gone, and 0 are allowed"
+        "data loss: fail, 10 of 351 acknowledged writes are gone, and 0 are allowed"
     );
 }
 
