@@ -92,7 +92,8 @@ pub async fn caught_up(
             return Ok(has);
         }
         if Instant::now() > deadline {
-            let count = |it: Option<u64>| it.map_or("an unknown number of".into(), |it| it.to_string());
+            let count =
+                |it: Option<u64>| it.map_or("an unknown number of".into(), |it| it.to_string());
             let why = format!("it has {} entries, and `{with}` {}", count(has), count(wants));
             let log = book.processes.get(name).map(|it| it.log.clone()).unwrap_or_default();
             return Err(UpError::NotReady { name: name.to_owned(), why, log });

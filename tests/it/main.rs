@@ -8,6 +8,7 @@
 mod agent;
 mod artifacts;
 mod beside;
+mod evidence;
 mod golden;
 mod manifest;
 mod sandbox;
