@@ -8,7 +8,11 @@
 mod agent;
 mod artifacts;
 mod beside;
+mod demo;
+mod drill;
 mod evidence;
 mod golden;
 mod manifest;
 mod sandbox;
+mod scenarios;
+mod stage;
