@@ -88,6 +88,7 @@ pub async fn measure(roots: Roots, ledger: Ledger, every: Duration) {
         tracing::warn!("no energy meter sees anything: energy is not exported");
         return;
     };
+    tracing::info!(meter = kind.about.name, "measures energy: {}", kind.about.summary);
     if kind.about.name == model::KIND.about.name {
         ledger.explain(model::provenance(&roots));
     }

@@ -133,6 +133,33 @@ fn a_file_that_makes_no_sense_costs_its_collector_and_nothing_else() {
 }
 
 #[test]
+fn devices_that_vanish_are_gone_from_the_page_and_may_come_back() {
+    let (machine, state) = (machine(), state());
+    let mut scrape = scrape(machine.path(), state.path());
+    let file = |inside: &str| machine.path().join("proc").join(inside);
+    let all: Vec<(&str, String)> = ["net/dev", "diskstats", "1/mounts"]
+        .map(|it| (it, fs::read_to_string(file(it)).unwrap()))
+        .into();
+    let mut seen = || {
+        let page = page(&mut scrape);
+        let names = ["\"eth0\"", "\"sda\"", "\"/srv/gone\""];
+        names.map(|name| page.lines().filter(|line| line.contains(name)).count())
+    };
+    let before = seen();
+    assert_eq!(before, [17, 21, 1]);
+    for (inside, text) in &all {
+        let kept = |line: &&str| !["eth0", " sda ", "/srv/gone"].iter().any(|it| line.contains(it));
+        let rest: Vec<&str> = text.lines().filter(kept).collect();
+        fs::write(file(inside), rest.join("\n") + "\n").unwrap();
+    }
+    assert_eq!(seen(), [0, 0, 0]);
+    for (inside, text) in &all {
+        fs::write(file(inside), text).unwrap();
+    }
+    assert_eq!(seen(), before);
+}
+
+#[test]
 fn files_cut_anywhere_or_full_of_noise_never_break_the_page() {
     let state = state();
     let files = ["stat", "meminfo", "loadavg", "diskstats", "net/dev", "1/mounts"];
