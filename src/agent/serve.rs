@@ -103,9 +103,11 @@ async fn bind(listen: &Listen) -> Result<TcpListener, ServeError> {
         match TcpListener::bind(&candidate).await {
             Ok(listener) => return Ok(listener),
             Err(it) => {
-                let is_unsupported = it.raw_os_error() == Some(EAFNOSUPPORT);
+                // Where IPv6 is switched off the first candidate fails, and the next one may not.
+                let is_final =
+                    matches!(it.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied);
                 why = it;
-                if !is_unsupported {
+                if is_final {
                     break;
                 }
             }
@@ -113,9 +115,6 @@ async fn bind(listen: &Listen) -> Result<TcpListener, ServeError> {
     }
     Err(ServeError::Listen { listen: listen.clone(), why })
 }
-
-/// The machine knows no such family of addresses (IPv6 switched off).
-const EAFNOSUPPORT: i32 = 97;
 
 fn app(settings: &Settings) -> io::Result<(Arc<App>, Tally)> {
     let setup = Setup { state: settings.state.clone() };
