@@ -21,7 +21,7 @@ use crate::{
 
 /// What was added up so far; shared with the collector that shows it.
 #[derive(Debug, Clone, Default)]
-pub struct Ledger(Arc<Mutex<Sums>>);
+pub struct Tally(Arc<Mutex<Sums>>);
 
 #[derive(Debug, Default)]
 struct Sums {
@@ -38,7 +38,7 @@ struct Sum {
     watts: Option<f64>,
 }
 
-impl Ledger {
+impl Tally {
     /// A collector that shows the sums.
     pub fn collector(&self) -> impl Collector + use<> {
         Shown(self.clone())
@@ -78,18 +78,19 @@ impl Ledger {
 }
 
 /// Measures for ever, with the best meter there is.
-pub async fn measure(roots: Roots, ledger: Ledger, every: Duration) {
+pub async fn measure(roots: Roots, tally: Tally, every: Duration) {
     let best = meters::best(&roots);
     for (kind, why) in &best.blind {
-        ledger.note(kind.about.name, false);
+        tally.note(kind.about.name, false);
         tracing::info!(meter = kind.about.name, "could not {why}");
     }
     let Some((kind, mut meter)) = best.meter else {
         tracing::warn!("no energy meter sees anything: energy is not exported");
         return;
     };
+    tracing::info!(meter = kind.about.name, "measures energy: {}", kind.about.summary);
     if kind.about.name == model::KIND.about.name {
-        ledger.explain(model::provenance(&roots));
+        tally.explain(model::provenance(&roots));
     }
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -98,7 +99,7 @@ pub async fn measure(roots: Roots, ledger: Ledger, every: Duration) {
     loop {
         ticks.tick().await;
         let now = Instant::now();
-        let outcome = step(kind, &mut *meter, &roots, &ledger, now - last);
+        let outcome = step(kind, &mut *meter, &roots, &tally, now - last);
         last = now;
         let why = outcome.err().map(|why| why.to_string());
         if why != said {
@@ -114,17 +115,17 @@ fn step(
     kind: &MeterKind,
     meter: &mut dyn Meter,
     roots: &Roots,
-    ledger: &Ledger,
+    tally: &Tally,
     elapsed: Duration,
 ) -> Result<(), Blind> {
     let outcome = meter.joules(roots, elapsed);
-    ledger.note(kind.about.name, outcome.is_ok());
-    ledger.add(&outcome?, elapsed);
+    tally.note(kind.about.name, outcome.is_ok());
+    tally.add(&outcome?, elapsed);
     Ok(())
 }
 
 #[derive(Debug)]
-struct Shown(Ledger);
+struct Shown(Tally);
 
 impl Collector for Shown {
     fn collect(&mut self, _roots: &Roots, samples: &mut Samples) -> Result<(), Blank> {

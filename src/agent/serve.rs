@@ -25,7 +25,7 @@ use tokio::{
 
 use super::{
     config::{DEADLINE, ENERGY_EVERY, EVENTS_BYTES_MAX, Listen, SCRAPES_MAX, Settings},
-    energy::{self, Ledger},
+    energy::{self, Tally},
     negotiate::Format,
     scrape::{Entry, Filter, Scrape},
 };
@@ -74,8 +74,8 @@ pub fn run(settings: Settings, on_bound: impl FnOnce(SocketAddr)) -> Result<(), 
 async fn serve(settings: Settings, on_bound: impl FnOnce(SocketAddr)) -> Result<(), ServeError> {
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let listener = bind(&settings.listen).await?;
-    let (app, ledger) = app(&settings)?;
-    tokio::spawn(energy::measure(settings.roots, ledger, ENERGY_EVERY));
+    let (app, tally) = app(&settings)?;
+    tokio::spawn(energy::measure(settings.roots, tally, ENERGY_EVERY));
     on_bound(listener.local_addr()?);
     let (stop, mut stopped) = watch::channel(false);
     let goodbye = async move {
@@ -103,9 +103,11 @@ async fn bind(listen: &Listen) -> Result<TcpListener, ServeError> {
         match TcpListener::bind(&candidate).await {
             Ok(listener) => return Ok(listener),
             Err(it) => {
-                let is_unsupported = it.raw_os_error() == Some(EAFNOSUPPORT);
+                // Where IPv6 is switched off the first candidate fails, and the next one may not.
+                let is_final =
+                    matches!(it.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied);
                 why = it;
-                if !is_unsupported {
+                if is_final {
                     break;
                 }
             }
@@ -114,16 +116,13 @@ async fn bind(listen: &Listen) -> Result<TcpListener, ServeError> {
     Err(ServeError::Listen { listen: listen.clone(), why })
 }
 
-/// The machine knows no such family of addresses (IPv6 switched off).
-const EAFNOSUPPORT: i32 = 97;
-
-fn app(settings: &Settings) -> io::Result<(Arc<App>, Ledger)> {
+fn app(settings: &Settings) -> io::Result<(Arc<App>, Tally)> {
     let setup = Setup { state: settings.state.clone() };
     let mut entries: Vec<Entry> =
         collectors::ALL.iter().map(|kind| Entry::of(kind, &setup)).collect();
     let counters = Arc::new(Mutex::new(Counters::new(sources::DECLARED)));
-    let ledger = Ledger::default();
-    let (shared, shown) = (Arc::clone(&counters), ledger.clone());
+    let tally = Tally::default();
+    let (shared, shown) = (Arc::clone(&counters), tally.clone());
     entries.push(Entry::own("events", move || EventCounts(Arc::clone(&shared))));
     entries.push(Entry::own("energy", move || shown.collector()));
     let scrape = Scrape::new(entries, settings.roots.clone(), DEADLINE)?;
@@ -134,7 +133,7 @@ fn app(settings: &Settings) -> io::Result<(Arc<App>, Ledger)> {
         turns: Semaphore::new(SCRAPES_MAX),
         counters,
     };
-    Ok((Arc::new(app), ledger))
+    Ok((Arc::new(app), tally))
 }
 
 /// Shows what the sources have counted.
@@ -301,7 +300,7 @@ mod tests {
 
     #[tokio::test]
     async fn too_many_scrapes_at_once_are_told_to_come_later() {
-        let (app, _ledger) = app(&settings()).unwrap();
+        let (app, _tally) = app(&settings()).unwrap();
         let turns = u32::try_from(SCRAPES_MAX).unwrap();
         let all = app.turns.acquire_many(turns).await.unwrap();
         assert_eq!(status(&app).await, StatusCode::SERVICE_UNAVAILABLE);

@@ -107,7 +107,10 @@ impl Netdev {
 
     fn show_nohandler(&mut self, roots: &Roots, samples: &mut Samples) -> Result<(), Blank> {
         let devices = &self.devices;
-        self.nohandler.retain(|name, _| devices.iter().any(|device| device.name == *name));
+        // Devices come and go, and seldom: only then is the search worth its cost.
+        if self.nohandler.len() > devices.len() {
+            self.nohandler.retain(|name, _| devices.iter().any(|device| device.name == *name));
+        }
         samples.counter(
             "node_network_receive_nohandler_total",
             "Network device statistic receive_nohandler.",

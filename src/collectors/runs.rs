@@ -88,8 +88,8 @@ impl Collector for Runs {
         let help = "Faults whose undo failed for good, by fault.";
         show_counts("holdfast_faults_stuck_total", help, &index.faults_stuck, samples);
         show_last(index, samples);
-        let drill = index.last.iter().rev().find_map(|last| last.drill.as_ref());
-        if let Some(drill) = drill {
+        // One that measured nothing has no figures; those of an earlier one are not its own.
+        if let Some(drill) = last(index, RunKind::Drill).and_then(|it| it.drill.as_ref()) {
             show_drill(drill, samples);
         }
         Ok(())
@@ -160,20 +160,23 @@ fn show_counts(name: &str, help: &str, counts: &BTreeMap<String, u64>, samples: 
     }
 }
 
+/// The newest ended run of a kind.
+fn last(index: &Index, kind: RunKind) -> Option<&Last> {
+    index.last.iter().rev().find(|last| last.kind == kind)
+}
+
 fn show_last(index: &Index, samples: &mut Samples) {
-    let last =
-        |kind: RunKind| -> Option<&Last> { index.last.iter().rev().find(|last| last.kind == kind) };
     let help = "When the last run of this kind ended.";
     samples.gauge("holdfast_run_last_end_timestamp_seconds", help);
     for kind in KINDS {
-        if let Some(last) = last(kind) {
+        if let Some(last) = last(index, kind) {
             samples.row(&[("kind", kind.word())], last.ended);
         }
     }
     let help = "The verdict of the last run of this kind: 1 for the one it was, 0 for the others.";
     samples.gauge("holdfast_run_last_verdict", help);
     for kind in KINDS {
-        let Some(last) = last(kind) else { continue };
+        let Some(last) = last(index, kind) else { continue };
         for verdict in Verdict::ALL {
             let labels = [("kind", kind.word()), ("verdict", verdict.word())];
             samples.row(&labels, f64::from(u8::from(last.verdict == verdict)));

@@ -40,6 +40,24 @@ fn runs_faults_and_drills_are_told_from_the_index() {
 }
 
 #[test]
+fn a_drill_that_measured_nothing_does_not_borrow_the_figures_of_an_earlier_one() {
+    let (machine, state) = (machine(), state());
+    let file = state.path().join("index.json");
+    let mut index: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    let aborted = serde_json::json!({
+        "run": "r-0008", "kind": "drill", "title": "Aborted", "verdict": "inconclusive",
+        "began": 1_700_000_000.0, "ended": 1_700_000_001.0,
+    });
+    index["last"].as_array_mut().unwrap().push(aborted);
+    fs::write(&file, index.to_string()).unwrap();
+    let page = parse(&page(&mut scrape(machine.path(), state.path())));
+    let verdict = "{kind=\"drill\",verdict=\"inconclusive\"}";
+    assert_eq!(value(&page, "holdfast_run_last_verdict", verdict), Some(1.0));
+    assert!(page.keys().all(|name| !name.starts_with("holdfast_drill_last_")));
+}
+
+#[test]
 fn no_index_means_no_runs_but_an_index_that_makes_no_sense_means_nothing() {
     let (machine, state) = (machine(), tempfile::tempdir().unwrap());
     let mut scrape = scrape(machine.path(), state.path());
@@ -130,6 +148,33 @@ fn a_file_that_makes_no_sense_costs_its_collector_and_nothing_else() {
         assert!(failed <= if file == "proc/stat" { 2 } else { 1 }, "{file}: {success:?}");
         assert!(page.contains_key("node_uname_info") && page.contains_key("holdfast_build_info"));
     }
+}
+
+#[test]
+fn devices_that_vanish_are_gone_from_the_page_and_may_come_back() {
+    let (machine, state) = (machine(), state());
+    let mut scrape = scrape(machine.path(), state.path());
+    let file = |inside: &str| machine.path().join("proc").join(inside);
+    let all: Vec<(&str, String)> = ["net/dev", "diskstats", "1/mounts"]
+        .map(|it| (it, fs::read_to_string(file(it)).unwrap()))
+        .into();
+    let mut seen = || {
+        let page = page(&mut scrape);
+        let names = ["\"eth0\"", "\"sda\"", "\"/srv/gone\""];
+        names.map(|name| page.lines().filter(|line| line.contains(name)).count())
+    };
+    let before = seen();
+    assert_eq!(before, [17, 21, 1]);
+    for (inside, text) in &all {
+        let kept = |line: &&str| !["eth0", " sda ", "/srv/gone"].iter().any(|it| line.contains(it));
+        let rest: Vec<&str> = text.lines().filter(kept).collect();
+        fs::write(file(inside), rest.join("\n") + "\n").unwrap();
+    }
+    assert_eq!(seen(), [0, 0, 0]);
+    for (inside, text) in &all {
+        fs::write(file(inside), text).unwrap();
+    }
+    assert_eq!(seen(), before);
 }
 
 #[test]

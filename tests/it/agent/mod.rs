@@ -113,9 +113,19 @@ fn names_types_labels_and_values_are_those_of_node_exporter() {
     let state = tempfile::tempdir().unwrap();
     let ours = agent(state.path(), &[]);
     let theirs = node_exporter(&theirs);
-    let before = metrics(&ours);
-    let theirs = parse(&get(theirs.address, "/metrics").body);
-    let after = metrics(&ours);
+    let series = |page: &BTreeMap<String, Family>| -> Vec<String> {
+        let of = |(name, family): (&String, &Family)| {
+            family.rows.keys().map(|labels| format!("{name}{labels}")).collect::<Vec<_>>()
+        };
+        page.iter().filter(|(name, _)| name.starts_with("node_")).flat_map(of).collect()
+    };
+    // The machine is not ours alone: devices and mounts may come and go between two looks.
+    let (before, theirs, after) = until("a moment in which nothing comes or goes", || {
+        let before = metrics(&ours);
+        let theirs = parse(&get(theirs.address, "/metrics").body);
+        let after = metrics(&ours);
+        (series(&before) == series(&after)).then_some((before, theirs, after))
+    });
     let of_node = |page: &BTreeMap<String, Family>| -> Vec<(String, String)> {
         let names = page.iter().filter(|(name, _)| name.starts_with("node_"));
         names.map(|(name, family)| (name.clone(), family.kind.clone())).collect()
