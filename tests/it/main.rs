@@ -5,4 +5,5 @@
 )]
 
 mod golden;
+mod laws;
 mod manifest;
