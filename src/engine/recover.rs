@@ -122,8 +122,7 @@ pub(super) async fn take_over(
         keeper.note(it, || crate::evidence::figures::figures(&evidence::fold(&lines.entries)));
     }
     if fold::ended(&lines.entries) {
-        seal(state, run, (world, kit));
-        return close(state, run, Healed::Ended);
+        return sealed_and_closed((state, run), (world, kit), Healed::Ended);
     }
     if lines.torn > 0
         && let Err(why) = store.cut(lines.whole)
@@ -155,8 +154,7 @@ pub(super) async fn take_over(
     let ended = told.and_then(|()| end(&mut journal, &mut keeper, why));
     match ended {
         Ok(()) if unwritten == 0 => {
-            seal(state, run, (world, kit));
-            close(state, run, Healed::Clean { undone })
+            sealed_and_closed((state, run), (world, kit), Healed::Clean { undone })
         }
         Ok(()) => Healed::Unwritable("it could not be written down".to_owned()),
         Err(why) => Healed::Unwritable(why.to_string()),
@@ -179,13 +177,29 @@ fn end(journal: &mut Journal, keeper: &mut Keeper, why: &str) -> Result<(), Host
 }
 
 /// Writes the reports and the seal; a run that cannot be sealed is still a run that has healed.
-pub(super) fn seal(state: &StateFolder, run: &str, (world, kit): (&World, &Kit)) {
+/// Tells why it is not sealed, as the rest of "could not".
+pub(super) fn seal(
+    state: &StateFolder,
+    run: &str,
+    (world, kit): (&World, &Kit),
+) -> Result<(), String> {
     let now_us = i64::try_from(world.clock.stamp().wall_us).unwrap_or(i64::MAX);
     let sealed = folder::key(state.root())
         .map_err(Into::into)
         .and_then(|key| seal::finish(&state.run(run), &key, kit.reports, now_us));
-    if let Err(why) = sealed {
+    sealed.map(drop).map_err(|why| why.to_string()).inspect_err(|why| {
         tracing::error!("run {run} is not sealed: could not {why}");
+    })
+}
+
+fn sealed_and_closed(
+    (state, run): (&StateFolder, &str),
+    (world, kit): (&World, &Kit),
+    healed: Healed,
+) -> Healed {
+    // Its log line is all that can be done about it here: the world comes first.
+    match seal(state, run, (world, kit)) {
+        Ok(()) | Err(_) => close(state, run, healed),
     }
 }
 

@@ -175,15 +175,21 @@ fn end(
     }
     let (verdict, why) = desk.fold(evidence::outcome);
     let mut written = desk.rows().and_then(|()| desk.anchor());
-    let (verdict, why) =
+    let (verdict, mut why) =
         if written.is_ok() { desk.fold(evidence::outcome) } else { (verdict, why) };
     if left.clean() {
         let fact = Fact::Ended { verdict, why: why.clone() };
         written = written.and_then(|()| desk.write(fact));
     }
-    let settled = left.clean() && left.unwritten == 0 && written.is_ok();
+    if let Err(failed) = &written {
+        why.push(format!("the run is not written down to its end: {failed}"));
+    }
+    let mut settled = left.clean() && left.unwritten == 0 && written.is_ok();
     if settled {
-        recover::seal(order.state, &desk.run, (world, kit));
+        if let Err(failed) = recover::seal(order.state, &desk.run, (world, kit)) {
+            why.push(format!("the run is not sealed: could not {failed}"));
+            settled = false;
+        }
         if let Err(why) = order.state.close(&desk.run) {
             tracing::warn!("the run has ended, but is not marked so: {why}");
         }

@@ -34,10 +34,12 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// The machine after our process died: what the kernel held for it is gone.
+    /// The machine after `run`'s process died: what the kernel held for it is gone.
     #[must_use]
-    pub fn after_death(&self) -> Self {
-        Self { held: BTreeMap::new(), ..self.clone() }
+    pub fn after_death(&self, run: &str) -> Self {
+        let mut it = self.clone();
+        it.held.retain(|_, mark| mark.split('/').next() != Some(run));
+        it
     }
 
     /// The machine as others see it.

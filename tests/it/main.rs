@@ -7,11 +7,15 @@
 
 mod agent;
 mod artifacts;
+mod banked;
 mod beside;
+mod crash;
 mod demo;
 mod drill;
 mod evidence;
 mod golden;
+mod journal;
+mod laws;
 mod manifest;
 mod sandbox;
 mod scenarios;
