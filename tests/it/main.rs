@@ -11,6 +11,7 @@ mod banked;
 mod beside;
 mod crash;
 mod demo;
+mod docs;
 mod drill;
 mod evidence;
 mod golden;
