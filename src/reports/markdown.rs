@@ -42,10 +42,12 @@ fn plain(text: &str) -> String {
     let mut safe = String::new();
     for it in text.chars() {
         match it {
-            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '!' => {
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '#' | '|' | '~' | '!' => {
                 safe.push('\\');
                 safe.push(it);
             }
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
             '&' => safe.push_str("&amp;"),
             _ if it.is_control() => safe.push(' '),
             _ => safe.push(it),

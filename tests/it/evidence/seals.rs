@@ -97,9 +97,11 @@ fn every_changed_dropped_or_added_byte_is_found() {
             assert_found(&with, name, what);
         };
         for at in 0..bytes.len() {
-            let mut bad = bytes.clone();
-            bad[at] ^= 1 << (at % 8);
-            assert_found(bad, &format!("a flip at {at}"));
+            for bit in 0..8 {
+                let mut bad = bytes.clone();
+                bad[at] ^= 1 << bit;
+                assert_found(bad, &format!("a flip at {at}"));
+            }
             let mut bad = bytes.clone();
             bad.remove(at);
             assert_found(bad, &format!("a loss at {at}"));
