@@ -5,4 +5,5 @@
     reason = "the wall around effects is for the house, not for those who inspect it"
 )]
 
+#[cfg(test)]
 mod evidence;

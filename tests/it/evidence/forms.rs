@@ -26,7 +26,7 @@ fn golden(name: &str, text: &str) {
     }
     let wanted = std::fs::read_to_string(&path).unwrap();
     let differs = wanted.lines().zip(text.lines()).position(|(a, b)| a != b);
-    assert_eq!(wanted, text, "{name} differs from line {:?} (from 0)", differs);
+    assert_eq!(wanted, text, "{name} differs from line {differs:?} (from 0)");
 }
 
 /// Few writes, so that a person can read all of it.
