@@ -162,3 +162,42 @@ fn every_form_has_a_name_and_a_file_of_its_own() {
     assert_eq!(names.len(), reports::ALL.len());
     assert!(reports::ALL.iter().all(|it| !it.about.summary.is_empty()));
 }
+
+/// Puts one number in the place of every stamp, count and measurement.
+fn distort(value: &mut serde_json::Value, by: &serde_json::Value) {
+    match value {
+        serde_json::Value::Array(items) => items.iter_mut().for_each(|it| distort(it, by)),
+        serde_json::Value::Object(fields) => {
+            for (name, field) in fields {
+                let kept = ["v", "n", "epoch", "act", "cpus", "good_in_a_row", "pid"];
+                if !kept.contains(&name.as_str()) {
+                    distort(field, by);
+                }
+            }
+        }
+        serde_json::Value::Number(_) => *value = by.clone(),
+        serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::String(_) => {}
+    }
+}
+
+/// Journals come from strangers, too: `verify` folds whatever parses.
+#[test]
+fn no_number_in_a_journal_upsets_a_fold_or_a_report() {
+    let entries = ASYNC.whole().entries;
+    for by in [0, 1, u64::MAX, u64::MAX / 2, 1 << 53] {
+        for every in [1, 2, 3] {
+            let distorted = entries.iter().enumerate().map(|(at, entry)| {
+                let mut value = serde_json::to_value(entry).unwrap();
+                if at % every == 0 {
+                    distort(&mut value, &by.into());
+                }
+                serde_json::from_value(value).unwrap()
+            });
+            let evidence = fold(&distorted.collect::<Vec<_>>());
+            for kind in reports::ALL {
+                let text = show(kind, &evidence);
+                assert!(!text.contains("NaN"), "{} of {by}", kind.extension);
+            }
+        }
+    }
+}
