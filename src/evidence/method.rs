@@ -30,7 +30,7 @@ pub fn sentences(evidence: &Evidence) -> Vec<String> {
             _ => "its bounds are those of the method",
         };
         said.push(format!(
-            "Energy is of the whole host, by the method `{}`: {covers}. A phase's share is what \
+            "Energy is of the whole host, by the method “{}”: {covers}. A phase's share is what \
              the cumulative reading gained between its ends, interpolated between samples. \
              1 Wh is 3,600 J.",
             figures.method
