@@ -201,7 +201,7 @@ fn columns(time: Time, dots: &[Dot], y: impl Fn(f64) -> f64) -> String {
     let mut draw = |it: Option<(f64, u64, u64)>| {
         if let Some((x, low, high)) = it {
             let (from, to) = (y(say::number(low)) + 0.6, y(say::number(high)) - 0.6);
-            path += &format!("M{} {}V{}", c(x), c(from), c(to));
+            path.extend([format!("M{} {}V{}", c(x), c(from), c(to))]);
         }
     };
     for dot in dots.iter().filter(|it| it.kind == DotKind::Good) {
@@ -243,8 +243,8 @@ pub(super) fn utilisation(evidence: &Evidence) -> Markup {
         .collect();
     let inside = html! {
         (time.phases(evidence, 18.0, 228.0))
-        (panel(time, 24.0, "CPU", ["0 %", "50 %", "100 %"].map(str::to_owned), &cpu))
-        (panel(time, 136.0, "memory", [0, full / 2, full].map(say::bytes), &memory))
+        (panel(time, 24.0, "CPU", &["0 %", "50 %", "100 %"].map(str::to_owned), &cpu))
+        (panel(time, 136.0, "memory", &[0, full / 2, full].map(say::bytes), &memory))
         (time.axis(24.0, 228.0))
     };
     chart(250.0, "How busy the CPUs were and how much memory was in use", &inside)
@@ -258,7 +258,7 @@ fn thinned(evidence: &Evidence) -> Vec<&crate::evidence::energy::Point> {
     evidence.points.iter().step_by(every).collect()
 }
 
-fn panel(time: Time, top: f64, name: &str, ticks: [String; 3], points: &[(i64, f64)]) -> Markup {
+fn panel(time: Time, top: f64, name: &str, ticks: &[String; 3], points: &[(i64, f64)]) -> Markup {
     let height = 92.0;
     let bottom = top + height;
     let mut from = 0;
@@ -266,7 +266,7 @@ fn panel(time: Time, top: f64, name: &str, ticks: [String; 3], points: &[(i64, f
     for (at, ratio) in points {
         let y = c(bottom - ratio * height);
         let begin = if curve.is_empty() { "M" } else { "L" };
-        curve += &format!("{begin}{} {y}H{}", c(time.x(from)), c(time.x(*at)));
+        curve.extend([format!("{begin}{} {y}H{}", c(time.x(from)), c(time.x(*at)))]);
         from = *at;
     }
     let area = format!("{curve}V{}H{}Z", c(bottom), c(LEFT));
