@@ -28,7 +28,10 @@ fn blocks(text: &str, language: &str) -> Vec<String> {
         match (&mut open, line.strip_prefix("```")) {
             (None, Some(it)) if it == language => open = Some(String::new()),
             (Some(_), Some(_)) => blocks.extend(open.take()),
-            (Some(block), None) => *block += &format!("{line}\n"),
+            (Some(block), None) => {
+                block.push_str(line);
+                block.push('\n');
+            }
             (None, _) => {}
         }
     }

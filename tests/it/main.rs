@@ -21,3 +21,4 @@ mod manifest;
 mod sandbox;
 mod scenarios;
 mod stage;
+mod together;
