@@ -15,8 +15,8 @@ const TIMES: usize = 50;
 fn main() {
     let mut long = String::from("title: a long one\nmethod:\n");
     for n in 0..250 {
-        long += "  - process_pause: { target: { name: nobody } }\n    for: 1s\n";
-        long += &format!("    name: number {n}\n    after: 1s\n");
+        let fault = "  - process_pause: { target: { name: nobody } }\n    for: 1s\n";
+        long = format!("{long}{fault}    name: number {n}\n    after: 1s\n");
     }
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("long.yaml");
