@@ -13,7 +13,6 @@ use crate::{
     action::ActionKind,
     engine::{
         back::{Left, back},
-        guardian::Guardian,
         index::Keeper,
         observe::Observer,
     },
@@ -23,7 +22,7 @@ use crate::{
         entry::{Anchor, Entry, Fact, OnVanish},
         fold::{self, Open},
     },
-    world::{World, host::HostError, stop::Stop},
+    world::{World, host::HostError, linux::watch::Watcher, stop::Stop},
 };
 
 /// How often the lease is renewed and rows are written down.
@@ -46,7 +45,7 @@ pub struct Desk {
     pub kinds: Vec<&'static ActionKind>,
     journal: RefCell<Journal>,
     keeper: RefCell<Option<Keeper>>,
-    guardian: RefCell<Option<Guardian>>,
+    guardian: RefCell<Option<Watcher>>,
     observer: RefCell<Option<Observer>>,
     listener: RefCell<Listener>,
     due: RefCell<Vec<(Instant, u32)>>,
@@ -85,7 +84,7 @@ impl Desk {
     }
 
     /// Puts the guardian on the desk.
-    pub fn guard(&self, guardian: Guardian) {
+    pub fn guard(&self, guardian: Watcher) {
         *self.guardian.borrow_mut() = Some(guardian);
     }
 
@@ -102,7 +101,7 @@ impl Desk {
     }
 
     /// Takes the guardian off the desk.
-    pub fn take_guardian(&self) -> Option<Guardian> {
+    pub fn take_guardian(&self) -> Option<Watcher> {
         self.guardian.borrow_mut().take()
     }
 
@@ -129,7 +128,7 @@ impl Desk {
 
     /// Reads the clocks together and writes them down.
     pub fn anchor(&self) -> Result<(), HostError> {
-        self.write(Fact::Anchor(anchor(&self.world)))
+        self.write(Fact::Anchor(Anchor::now(&self.world)))
     }
 
     /// Folds the journal so far.
@@ -245,16 +244,5 @@ impl Desk {
         if self.undo(|it| due.contains(&it.act)).await.stuck > 0 {
             self.stop.say("an act could not be undone");
         }
-    }
-}
-
-/// Reads the clocks together.
-pub fn anchor(world: &World) -> Anchor {
-    let stamp = world.clock.stamp();
-    Anchor {
-        mono_us: stamp.mono_us,
-        boot_us: stamp.boot_us,
-        wall_us: stamp.wall_us,
-        boot_id: world.host.boot(),
     }
 }

@@ -26,11 +26,8 @@ const GONE_MAX: Duration = Duration::from_millis(200);
 /// How long a runner may take to go back by itself when both were told to stop.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// The guardian, as the runner has it.
-pub type Guardian = Watcher;
-
 /// Starts the guardian of a run.
-pub fn start(program: &Path, state: &StateFolder, run: &str) -> Result<Guardian, HostError> {
+pub fn start(program: &Path, state: &StateFolder, run: &str) -> Result<Watcher, HostError> {
     let args = [
         "--state".to_owned(),
         state.root().display().to_string(),

@@ -9,6 +9,7 @@ pub mod kit;
 pub mod observe;
 pub mod play;
 pub mod recover;
+mod rows;
 pub mod run;
 mod sample;
 mod witness;

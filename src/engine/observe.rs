@@ -11,8 +11,13 @@ use tokio::{
 };
 
 use crate::{
-    engine::{kit::FindMeter, sample::Sampler, witness},
-    journal::entry::{Fact, Look, ReadBack, Sample, Write},
+    engine::{
+        kit::FindMeter,
+        rows::{Cue, Row, Rows},
+        sample::Sampler,
+        witness,
+    },
+    journal::entry::{Fact, Look},
     probe::AnyProbe,
     script::{
         expect::Expect,
@@ -28,31 +33,6 @@ use crate::{
 const ROWS_MAX: usize = 100_000;
 /// Looks of one probe that are under way at once.
 const FLIGHT_MAX: usize = 64;
-
-/// What is seen.
-pub(super) enum Row {
-    /// By the probe of the hypothesis with this number.
-    Look(usize, Look),
-    /// By the witness, writing.
-    Write(Write),
-    /// By the witness, reading back.
-    Read(ReadBack),
-    /// The witness has read everything back.
-    ReadAll,
-    /// By the sampler.
-    Sample(Box<Sample>),
-}
-
-/// What the witness is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cue {
-    /// Not yet.
-    Wait,
-    /// Write.
-    Write,
-    /// Stop writing, and read back.
-    ReadBack,
-}
 
 /// What the observer looks at.
 pub(super) struct Watch {
@@ -77,20 +57,6 @@ pub struct Observer {
     end: watch::Sender<bool>,
     read_all: bool,
     thread: Option<JoinHandle<()>>,
-}
-
-/// Where rows go.
-#[derive(Clone)]
-pub(super) struct Rows(mpsc::Sender<Row>);
-
-impl Rows {
-    /// Hands one row over. A reader that is hundreds of seconds behind loses rows, and the log says
-    /// so; the measurement goes on.
-    pub(super) fn put(&self, row: Row) {
-        if self.0.try_send(row).is_err() {
-            tracing::error!("a row of measurements was lost: the journal is far behind");
-        }
-    }
 }
 
 impl Observer {

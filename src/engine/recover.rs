@@ -5,7 +5,6 @@ use std::time::Duration;
 use crate::{
     engine::{
         back::{Left, back},
-        desk::anchor,
         index::Keeper,
         kit::Kit,
     },
@@ -13,7 +12,7 @@ use crate::{
     journal::{
         book::Journal,
         chain::{self, Broken},
-        entry::{Fact, OnVanish, Successor},
+        entry::{Anchor, Fact, OnVanish, Successor},
         fold,
     },
     verdict::Verdict,
@@ -143,7 +142,7 @@ pub(super) async fn take_over(
     };
     // A disk that is full must not keep us from going back: the world comes first.
     let told = write(Fact::TakenOver { by, why: why.to_owned() })
-        .and_then(|()| write(Fact::Anchor(anchor(world))));
+        .and_then(|()| write(Fact::Anchor(Anchor::now(world))));
     let names = (run, kit.actions.as_slice());
     let Left { stuck, unwritten } = back(open, names, world, &mut write).await;
     if stuck > 0 {

@@ -15,8 +15,9 @@ use crate::{
     },
     evidence::fold as evidence,
     journal::{
+        began::{Began, HostFacts, PlannedWitness},
         book::Journal,
-        entry::{Began, Fact, Family, HostFacts, PlannedWitness},
+        entry::{Fact, Family},
     },
     script::lines::Script,
     verdict::Verdict,

@@ -7,7 +7,7 @@ use tokio::time::MissedTickBehavior;
 use crate::{
     engine::{
         kit::FindMeter,
-        observe::{Row, Rows},
+        rows::{Row, Rows},
     },
     journal::{
         entry::{ProcessUse, Sample},

@@ -5,7 +5,7 @@ use futures_util::{StreamExt as _, stream, stream::FuturesUnordered};
 use tokio::{sync::watch, time::MissedTickBehavior};
 
 use crate::{
-    engine::observe::{Cue, Row, Rows},
+    engine::rows::{Cue, Row, Rows},
     journal::entry::{Found, Outcome, ReadBack, Write},
     script::lines::Witness,
     world::{World, web::WebError},

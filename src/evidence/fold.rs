@@ -13,10 +13,8 @@ use crate::{
         timeline::Timeline,
     },
     journal::{
-        entry::{
-            Anchor, Began, Entry, Fact, HostFacts, Objectives, PlannedHypothesis, PlannedPhase,
-            PlannedWitness, ReadBack, When,
-        },
+        began::{Began, HostFacts, Objectives, PlannedHypothesis, PlannedPhase, PlannedWitness},
+        entry::{Anchor, Entry, Fact, ReadBack, When},
         index::RunKind,
     },
     verdict::Verdict,

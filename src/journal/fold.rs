@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
-use crate::journal::entry::{Began, Entry, Fact, Family, Intent, OnVanish, UndoClass};
+use crate::journal::{
+    began::Began,
+    entry::{Entry, Fact, Family, Intent, OnVanish, UndoClass},
+};
 
 /// An act that may stand.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,5 +1,6 @@
 //! The record of a run: appended, synced, never rewritten. Every other account is a fold of it.
 
+pub mod began;
 pub mod book;
 pub mod chain;
 pub mod entry;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::{
-    journal::{entry::Objectives, index::RunKind},
+    journal::{began::Objectives, index::RunKind},
     manifest::{
         diagnostic::Diagnostic,
         node::{Doc, Id},

@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use serde::Deserialize;
 
 use crate::{
-    journal::entry::{Look, PlannedHypothesis, When},
+    journal::{
+        began::PlannedHypothesis,
+        entry::{Look, When},
+    },
     manifest::{
         diagnostic::Diagnostic,
         kinds::Menu,

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use crate::{
     action::{ActionKind, AnyAction},
     journal::{
-        entry::{Mark, Objectives, OnVanish, PlannedPhase},
+        began::{Objectives, PlannedPhase},
+        entry::{Mark, OnVanish},
         index::RunKind,
     },
     probe::AnyProbe,

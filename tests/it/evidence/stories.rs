@@ -2,10 +2,10 @@
 
 use holdfast::{
     journal::{
+        began::{Began, HostFacts, Objectives, PlannedHypothesis, PlannedPhase, PlannedWitness},
         chain,
         entry::{
-            Anchor, Began, Entry, Fact, Family, Found, HostFacts, Intent, Look, Mark, Objectives,
-            OnVanish, Outcome, PlannedHypothesis, PlannedPhase, PlannedWitness, ProcessUse,
+            Anchor, Entry, Fact, Family, Found, Intent, Look, Mark, OnVanish, Outcome, ProcessUse,
             ReadBack, Sample, UndoClass, VERSION, When, Write,
         },
         index::{EnergyFigures, RunKind},

@@ -1,0 +1,110 @@
+//! The first line of a journal: all that was fixed before anything was touched.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::journal::{entry::When, index::RunKind};
+
+/// All that was fixed before anything was touched.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Began {
+    /// The run's id.
+    pub run: String,
+    /// What is played.
+    pub kind: RunKind,
+    /// Its title.
+    pub title: String,
+    /// What it is for, in the author's words.
+    #[serde(default)]
+    pub description: String,
+    /// The file's name as the user gave it.
+    pub file: String,
+    /// The file's text, to the byte.
+    pub manifest: String,
+    /// The variables that filled it.
+    #[serde(default)]
+    pub vars: BTreeMap<String, String>,
+    /// The seed of all chance.
+    pub seed: u64,
+    /// This program's version.
+    pub program: String,
+    /// Who ran it (the user's name as the machine knows it).
+    pub operator: String,
+    /// Where.
+    pub host: HostFacts,
+    /// What is to be done, phase by phase, in words.
+    pub plan: Vec<PlannedPhase>,
+    /// What must stay true.
+    #[serde(default)]
+    pub hypotheses: Vec<PlannedHypothesis>,
+    /// What a drill must reach.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objectives: Option<Objectives>,
+    /// How a drill measures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub witness: Option<PlannedWitness>,
+}
+
+/// The machine that the run was played from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HostFacts {
+    /// Its name.
+    pub hostname: String,
+    /// Its operating system, such as `Debian GNU/Linux 12 (bookworm)`.
+    pub os: String,
+    /// Its kernel's release.
+    pub kernel: String,
+    /// How many CPUs are online.
+    pub cpus: u32,
+    /// The CPU's model.
+    pub cpu_model: String,
+    /// Memory in bytes.
+    pub memory_bytes: u64,
+}
+
+/// A phase as planned.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedPhase {
+    /// Its name.
+    pub phase: String,
+    /// What is to be done in it, one line each.
+    pub items: Vec<String>,
+}
+
+/// A hypothesis as planned.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedHypothesis {
+    /// Its name.
+    pub name: String,
+    /// Its probe's kind.
+    pub probe: String,
+    /// What is expected, in words.
+    pub expect: String,
+    /// Over which stretches it is judged.
+    pub when: Vec<When>,
+    /// How often its probe looks.
+    pub every_us: u64,
+}
+
+/// What a drill must reach, fixed before it began.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Objectives {
+    /// The service must accept writes again within this time.
+    pub rto_us: u64,
+    /// At most so many acknowledged writes may be gone.
+    pub lost_writes_max: u64,
+}
+
+/// How the witness of a drill works.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedWitness {
+    /// What it writes to, in words.
+    pub target: String,
+    /// One write each so often, on a schedule of its own.
+    pub every_us: u64,
+    /// A write that is not acknowledged by then counts as failed.
+    pub deadline_us: u64,
+    /// The service counts as restored at the first of so many good writes in a row.
+    pub good_in_a_row: u32,
+}
