@@ -18,18 +18,28 @@ pub mod evidence;
 pub mod report;
 // floor: contracts
 pub mod action;
+pub mod collector;
+pub mod meter;
 pub mod probe;
+pub mod source;
 pub mod target;
 // floor: the script
 pub mod script;
 // floor: the player
 pub mod engine;
 // floor: families, one file a kind
+pub mod collectors;
 pub mod faults;
+pub mod meters;
 pub mod probes;
 pub mod reports;
+pub mod sources;
 pub mod steps;
 // floor: the one place that knows every family
 pub mod registry;
+// floor: the agent
+pub mod agent;
+// floor: the miniature bank
+pub mod sandbox;
 // floor: the roof
 pub mod cli;

@@ -1,8 +1,16 @@
 //! The one place that knows every family.
 
 use crate::{
-    action::ActionKind, engine::kit::Kit, faults, probe::ProbeKind, probes, reports,
-    script::read::Kinds, steps,
+    action::ActionKind,
+    engine::kit::Kit,
+    faults,
+    meter::Meter,
+    meters::{self, Best},
+    probe::ProbeKind,
+    probes, reports,
+    script::read::Kinds,
+    steps,
+    world::roots::Roots,
 };
 
 /// Every action: faults, then steps.
@@ -22,5 +30,11 @@ pub fn kinds() -> Kinds {
 
 /// What playing needs.
 pub fn kit() -> Kit {
-    Kit { actions: actions(), reports: reports::ALL }
+    Kit { actions: actions(), reports: reports::ALL, meter }
+}
+
+fn meter(roots: &Roots) -> Result<Box<dyn Meter>, String> {
+    let Best { meter, blind } = meters::best(roots);
+    let why = || blind.iter().map(|(it, why)| format!("{}: could not {why}", it.about.name));
+    meter.map(|it| it.1).ok_or_else(|| why().collect::<Vec<_>>().join("; "))
 }

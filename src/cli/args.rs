@@ -1,10 +1,7 @@
 //! Settings that come from outside: the environment is read here and nowhere else.
 #![expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use crate::world::linux::state::StateFolder;
 
@@ -50,16 +47,8 @@ pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// Variables that every file may use, and those of `--set` over them.
-pub(super) fn vars(
-    state: &StateFolder,
-    set: &[(String, String)],
-    live: bool,
-) -> Result<BTreeMap<String, String>, String> {
-    let mut vars = super::sandbox_vars(state, live)?;
-    let program = std::env::current_exe().map_err(|why| why.to_string())?;
-    vars.insert("holdfast".to_owned(), program.display().to_string());
-    vars.insert("state".to_owned(), state.root().display().to_string());
-    vars.extend(set.iter().cloned());
-    Ok(vars)
+/// The executable's path, for commands in drills.
+pub(super) fn executable() -> Result<String, String> {
+    let path = std::env::current_exe().map_err(|why| format!("this program's path: {why}"))?;
+    Ok(path.display().to_string())
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::{
-    cli::{args, exit::Exit, script, show},
+    cli::{args, exit::Exit, script, show, vars},
     world::linux::state::StateFolder,
 };
 
@@ -22,14 +22,14 @@ pub(super) struct CheckArgs {
 
 /// Checks. The sandbox need not be up: its addresses are stood in for.
 pub(super) fn run(it: &CheckArgs, state: &StateFolder) -> Exit {
-    let vars = match args::vars(state, &it.set, false) {
+    let known = match vars::vars(state, &it.set, false) {
         Ok(it) => it,
         Err(why) => {
             show::error(why, "");
             return Exit::Usage;
         }
     };
-    it.files.iter().fold(Exit::Pass, |worst, path| match script::read(path, &vars) {
+    it.files.iter().fold(Exit::Pass, |worst, path| match script::read(path, &known) {
         Ok(read) => {
             let (kind, phases) = (read.script.kind.word(), read.script.phases.len());
             let (acts, shown) = (read.script.acts().count(), path.display());

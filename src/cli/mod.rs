@@ -1,23 +1,27 @@
 //! The command line: one file a command.
 
+mod agent;
 mod args;
 mod check;
+mod demo;
 pub mod exit;
 pub mod explain;
 mod guard;
 mod play;
 mod recover;
 pub mod report;
+mod sandbox;
 mod script;
 pub mod show;
 mod signals;
+mod vars;
 pub mod verify;
 
-use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-use crate::{journal::index::RunKind, world::linux::state::StateFolder};
+use crate::journal::index::RunKind;
 
 /// Keep payment systems, banks and brokers running, and prove it.
 #[derive(Debug, Parser)]
@@ -33,6 +37,10 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// See everything work: a bank is broken and recovers, and the evidence is sealed.
+    Demo(demo::DemoArgs),
+    /// Export metrics of the machine, of business events, of runs and of energy to Prometheus.
+    Agent(agent::AgentArgs),
     /// Inject faults as scenario files say, and put everything back.
     #[command(subcommand)]
     Chaos(play::Play),
@@ -49,6 +57,11 @@ enum Command {
     Report(report::ReportArgs),
     /// Hold a run's folder against its seal.
     Verify(verify::VerifyArgs),
+    /// A miniature bank of real processes on loopback, to try things on.
+    Sandbox(sandbox::Args),
+    /// Run one process of the sandbox (started by `sandbox up`).
+    #[command(hide = true)]
+    SandboxProcess(sandbox::ProcessArgs),
     /// Watch a runner (started by it).
     #[command(hide = true)]
     Guard(guard::GuardArgs),
@@ -60,6 +73,9 @@ enum Command {
 /// Reads the command line and does what it says.
 pub fn main() -> ExitCode {
     let args = Args::parse();
+    if let Command::SandboxProcess(it) = &args.command {
+        return sandbox::run_process(it);
+    }
     show::logs(false);
     let state = match args::state(args.state.as_deref()) {
         Ok(it) => it,
@@ -68,21 +84,20 @@ pub fn main() -> ExitCode {
             return exit::Exit::Usage.into();
         }
     };
-    let exit = match &args.command {
-        Command::Chaos(it) => play::run(it, RunKind::Scenario, &state),
-        Command::Drill(it) => play::run(it, RunKind::Drill, &state),
-        Command::Check(it) => check::run(it, &state),
-        Command::Explain(it) => explain::run(it),
+    let exit = match args.command {
+        Command::Demo(it) => demo::run(&it),
+        Command::Agent(it) => return agent::run(it, state.root()),
+        Command::Chaos(it) => play::run(&it, RunKind::Scenario, &state),
+        Command::Drill(it) => play::run(&it, RunKind::Drill, &state),
+        Command::Check(it) => check::run(&it, &state),
+        Command::Explain(it) => explain::run(&it),
         Command::Recover => recover::run(&state),
-        Command::Report(it) => return report::run(it, state.root()),
-        Command::Verify(it) => return verify::run(it, state.root()),
-        Command::Guard(it) => guard::guard(it, &state),
-        Command::Hold(it) => guard::hold(it),
+        Command::Report(it) => return report::run(&it, state.root()),
+        Command::Verify(it) => return verify::run(&it, state.root()),
+        Command::Sandbox(it) => return sandbox::run(it, state.root()),
+        Command::SandboxProcess(it) => return sandbox::run_process(&it),
+        Command::Guard(it) => guard::guard(&it, &state),
+        Command::Hold(it) => guard::hold(&it),
     };
     exit.into()
-}
-
-/// What files may say of the sandbox.
-fn sandbox_vars(_: &StateFolder, _: bool) -> Result<BTreeMap<String, String>, String> {
-    Ok(BTreeMap::new())
 }

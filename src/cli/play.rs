@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use crate::{
-    cli::{args, exit::Exit, script, show, signals},
+    cli::{args, exit::Exit, script, show, signals, vars},
     engine::run::{self, Ending, NoRun, Order},
     journal::{entry::UndoClass, index::RunKind},
     registry,
@@ -42,7 +42,7 @@ pub(super) struct RunArgs {
 
 /// Plays.
 pub(super) fn run(Play::Run(it): &Play, kind: RunKind, state: &StateFolder) -> Exit {
-    let vars = match args::vars(state, &it.set, true) {
+    let known = match vars::vars(state, &it.set, true) {
         Ok(it) => it,
         Err(why) => {
             show::error(why, "");
@@ -50,7 +50,7 @@ pub(super) fn run(Play::Run(it): &Play, kind: RunKind, state: &StateFolder) -> E
         }
     };
     // Every file is read before the first is played: a mistake in the last one is told now.
-    let read: Vec<_> = it.files.iter().map(|path| script::read(path, &vars)).collect();
+    let read: Vec<_> = it.files.iter().map(|path| script::read(path, &known)).collect();
     let mut scripts = Vec::new();
     for (read, path) in read.into_iter().zip(&it.files) {
         match read {
@@ -75,7 +75,7 @@ pub(super) fn run(Play::Run(it): &Play, kind: RunKind, state: &StateFolder) -> E
         } else {
             let order =
                 Order { script: &one.script, file, seed: it.seed, state, program: args::program() };
-            play(&order).1
+            play(&order, &Stop::default()).1
         };
         worst = worst.and(exit);
         if matches!(exit, Exit::Residue | Exit::Refused) {
@@ -86,9 +86,8 @@ pub(super) fn run(Play::Run(it): &Play, kind: RunKind, state: &StateFolder) -> E
 }
 
 /// Plays one script, tells it as it goes, and says how it ended.
-pub(super) fn play(order: &Order<'_>) -> (Option<Ending>, Exit) {
-    let stop = Stop::default();
-    let ended = signals::block_on(&stop, async {
+pub(super) fn play(order: &Order<'_>, stop: &Stop) -> (Option<Ending>, Exit) {
+    let ended = signals::block_on(stop, async {
         let world = linux::world(order.program.clone())?;
         let mut progress = show::Progress::default();
         let listener = Box::new(move |entry: &_| progress.tell(entry));

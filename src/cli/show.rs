@@ -52,6 +52,7 @@ pub struct Progress {
     began: Option<u64>,
     acked: u64,
     failed: u64,
+    told: (u64, u64),
     names: std::collections::BTreeMap<u32, String>,
 }
 
@@ -101,7 +102,8 @@ impl Progress {
                 self.failed += say::count(rows.len() - acked);
                 return None;
             }
-            Fact::PhaseEnded { .. } if self.acked + self.failed > 0 => {
+            Fact::PhaseEnded { .. } if self.told != (self.acked, self.failed) => {
+                self.told = (self.acked, self.failed);
                 format!("    witness: {} acknowledged, {} not", self.acked, self.failed)
             }
             Fact::Aborted { why } => format!("    aborted: {why}"),

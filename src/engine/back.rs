@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::{
     action::ActionKind,
     journal::{
-        entry::{Fact, OnVanish},
+        entry::{Fact, OnVanish, UndoClass},
         fold::Open,
     },
     world::{World, host::HostError},
@@ -41,9 +41,12 @@ pub async fn back(
 ) -> Left {
     let mut left = Left::default();
     for it in open {
-        let fact = match it.on_vanish {
-            OnVanish::Keep => Fact::Kept { act: it.act },
-            OnVanish::Heal => undo(&it, (run, kinds), world).await,
+        // What cannot be undone is not said to have been: its recovery is the target's business.
+        let fact = match (it.on_vanish, it.class) {
+            (OnVanish::Keep, _) | (_, UndoClass::OneShot) => Fact::Kept { act: it.act },
+            (OnVanish::Heal, UndoClass::Kernel | UndoClass::Guardian) => {
+                undo(&it, (run, kinds), world).await
+            }
         };
         left.stuck += u32::from(matches!(fact, Fact::Stuck { .. }));
         if let Err(why) = write(fact) {

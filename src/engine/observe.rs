@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use crate::{
-    engine::{sample, witness},
+    engine::{kit::FindMeter, sample::Sampler, witness},
     journal::entry::{Fact, Look, ReadBack, Sample, Write},
     probe::AnyProbe,
     script::{
@@ -64,6 +64,8 @@ pub(super) struct Watch {
     pub(super) processes: BTreeMap<String, ProcessTarget>,
     /// The prefix of the witness's records.
     pub(super) run: String,
+    /// What measures energy.
+    pub(super) meter: FindMeter,
 }
 
 /// The observer, as the player has it.
@@ -93,7 +95,11 @@ impl Rows {
 
 impl Observer {
     /// Starts looking.
-    pub fn start(script: &Script, run: &str, world: &World) -> Result<Self, HostError> {
+    pub fn start(
+        script: &Script,
+        run: &str,
+        (world, meter): (&World, FindMeter),
+    ) -> Result<Self, HostError> {
         let (put, rows) = mpsc::channel(ROWS_MAX);
         let (cue, heard) = (watch::Sender::new(Cue::Wait), watch::Sender::new(false));
         let probes = script.hypotheses.iter();
@@ -102,6 +108,7 @@ impl Observer {
             witness: script.witness.clone(),
             processes: script.processes.clone(),
             run: run.to_owned(),
+            meter,
         };
         let ears = (cue.subscribe(), heard.subscribe());
         let world = world.clone();
@@ -204,7 +211,8 @@ fn look_all(
         for (n, (probe, expect, every)) in watch.probes.into_iter().enumerate() {
             tasks.spawn(look(n, (probe, expect, every), world.clone(), rows.clone()));
         }
-        tasks.spawn(sample::sample(watch.processes, world.clone(), rows.clone()));
+        let sampler = Sampler::new(watch.processes, watch.meter, world.clone());
+        tasks.spawn(sampler.run(rows.clone()));
         if let Some(it) = watch.witness {
             tasks.spawn(witness::witness(it, watch.run, (world.clone(), rows.clone()), cue));
         }

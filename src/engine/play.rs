@@ -1,6 +1,9 @@
 //! Playing: the hypothesis before, the phases, back, the hypothesis after.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -11,7 +14,7 @@ use crate::{
         desk::Desk,
         observe::once,
     },
-    journal::entry::{Fact, Mark, When},
+    journal::entry::{Entry, Fact, Family, Look, Mark, When},
     script::{
         hypothesis::Hypothesis,
         lines::{Act, Declare, Item, Script, Wait, WitnessCue},
@@ -84,7 +87,7 @@ async fn forth_and_back(script: &Script, desk: &Desk) -> Played {
     Played { halt, left }
 }
 
-fn nothing_begun(entries: &[crate::journal::entry::Entry]) -> bool {
+fn nothing_begun(entries: &[Entry]) -> bool {
     !entries.iter().any(|it| matches!(it.fact, Fact::Intent(_)))
 }
 
@@ -121,7 +124,7 @@ async fn baseline(script: &Script, desk: &Desk) -> Result<(), Halt> {
     let mut broken = Vec::new();
     for (n, it) in script.hypotheses.iter().enumerate() {
         if it.when.contains(&When::Before) {
-            let (verdict, why) = judge(desk, (n, it), When::Before, (from, u64::MAX))?;
+            let (verdict, why) = judge(desk, (n, it), When::Before, |it| it.0 >= from)?;
             if verdict != Verdict::Pass {
                 broken.push(format!("{}: {why}", it.name));
             }
@@ -139,11 +142,11 @@ fn judge(
     desk: &Desk,
     (n, it): (usize, &Hypothesis),
     when: When,
-    (from, to): (u64, u64),
+    counts: impl Fn(&Look) -> bool,
 ) -> Result<(Verdict, String), HostError> {
     let mut looks = Vec::new();
     desk.with_observer(|observer| looks = observer.looks(n));
-    looks.retain(|it| it.0 >= from && it.0 < to);
+    looks.retain(counts);
     let (verdict, why) = it.judge(&looks);
     let hypothesis = it.name.clone();
     desk.write(Fact::Judged { hypothesis, when, verdict, why: why.clone() })?;
@@ -284,11 +287,10 @@ async fn verify(script: &Script, desk: &Desk) -> Result<(), Halt> {
             break;
         }
     }
-    let stood = desk.fold(fault_window);
+    let windows = desk.fold(fault_windows);
     for (n, it) in script.hypotheses.iter().enumerate() {
         if it.when.contains(&When::During) {
-            let stretch = stood.unwrap_or((u64::MAX, u64::MAX));
-            judge(desk, (n, it), When::During, stretch)?;
+            judge(desk, (n, it), When::During, |look| looked_during(it, look, &windows))?;
         }
         if after(it) {
             judge_after(desk, (n, it), from)?;
@@ -305,18 +307,38 @@ fn judge_after(desk: &Desk, (n, it): (usize, &Hypothesis), from: u64) -> Result<
     let good = looks.iter().rposition(|it| it.2 != Verdict::Pass).map_or(0, |it| it + 1);
     let first_good = looks.get(good).map_or(from, |it| it.0);
     let from = if it.settled(&looks) { first_good } else { from };
-    judge(desk, (n, it), When::After, (from, u64::MAX)).map(drop)
+    judge(desk, (n, it), When::After, |it| it.0 >= from).map(drop)
 }
 
-/// From the first fault's beginning to the last fault's end.
-fn fault_window(entries: &[crate::journal::entry::Entry]) -> Option<(u64, u64)> {
-    let (mut from, mut to) = (None, None);
+/// Stretches in which a fault stood for certain: from when it was wholly applied to when going back
+/// began.
+fn fault_windows(entries: &[Entry]) -> Vec<(u64, u64)> {
+    let (mut faults, mut standing, mut windows) = (BTreeSet::new(), BTreeMap::new(), Vec::new());
     for it in entries {
-        match it.fact {
-            Fact::Applied { from_us, .. } => from = from.or(Some(from_us)),
-            Fact::Undone { from_us, .. } => to = Some(from_us),
+        match &it.fact {
+            Fact::Intent(intent) if intent.family == Family::Fault => {
+                faults.insert(intent.act);
+            }
+            Fact::Applied { act, to_us, .. } if faults.contains(act) => {
+                standing.insert(*act, *to_us);
+            }
+            Fact::Undone { act, from_us, .. } => {
+                windows.extend(standing.remove(act).map(|from| (from, *from_us)));
+            }
+            Fact::Kept { act } => {
+                windows.extend(standing.remove(act).map(|from| (from, it.at_us)));
+            }
             _ => {}
         }
     }
-    from.map(|from| (from, to.unwrap_or(u64::MAX)))
+    windows.extend(standing.into_values().map(|from| (from, u64::MAX)));
+    windows
+}
+
+/// Whether a look counts for a stretch in which faults stood. What must be true all the time must be
+/// so for every question that was asked then, however late its answer; what is expected of the
+/// disturbed system alone must have been answered by it.
+fn looked_during(it: &Hypothesis, look: &Look, windows: &[(u64, u64)]) -> bool {
+    let answered = if it.when == [When::During] { look.0.saturating_add(look.1) } else { look.0 };
+    windows.iter().any(|(from, to)| look.0 >= *from && answered < *to)
 }

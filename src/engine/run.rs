@@ -152,7 +152,7 @@ pub async fn run(
     desk.anchor()?;
     desk.write(Fact::Began(Box::new(began(order, &id, seed))))?;
     desk.guard(guardian::start(&order.program, state, &id)?);
-    desk.observe(Observer::start(script, &id, &world)?);
+    desk.observe(Observer::start(script, &id, (&world, kit.meter))?);
     let played = play(script, &desk).await;
     Ok(end(order, &desk, played, (&world, kit)))
 }

@@ -1,41 +1,117 @@
-//! How busy the machine and the named processes are, twice a second.
+//! How busy the machine and the named processes are, and what energy is used, twice a second.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use tokio::time::MissedTickBehavior;
 
 use crate::{
-    engine::observe::{Row, Rows},
-    journal::entry::{ProcessUse, Sample},
+    engine::{
+        kit::FindMeter,
+        observe::{Row, Rows},
+    },
+    journal::{
+        entry::{ProcessUse, Sample},
+        index::EnergyFigures,
+    },
+    meter::Meter,
     target::ProcessTarget,
     world::{
         World,
         host::ProcessId,
         linux::load::{Load, Usage},
+        roots::Roots,
     },
 };
 
 /// Between two samples.
 const EVERY: Duration = Duration::from_millis(500);
 
-/// Samples until dropped.
-pub(super) async fn sample(processes: BTreeMap<String, ProcessTarget>, world: World, rows: Rows) {
-    let Ok(mut load) = Load::new().inspect_err(|why| tracing::warn!("no utilisation: {why}"))
-    else {
-        return;
-    };
-    let mut tick = tokio::time::interval(EVERY);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let mut before: BTreeMap<ProcessId, (u64, u64)> = BTreeMap::new();
-    loop {
-        tick.tick().await;
-        let at_us = world.clock.now_us();
-        let Usage { cpu_ratio, memory_used_bytes } = load.host();
+/// Samples, and keeps what differences are taken from.
+pub(super) struct Sampler {
+    processes: BTreeMap<String, ProcessTarget>,
+    world: World,
+    roots: Roots,
+    /// Or why there is none.
+    meter: Result<Box<dyn Meter>, String>,
+    /// Joules since the run began.
+    energy: Option<EnergyFigures>,
+    measured_us: Option<u64>,
+    /// When a process was looked at last, and the processor time that it had used by then.
+    before: BTreeMap<ProcessId, (u64, u64)>,
+}
+
+impl Sampler {
+    /// Nothing is looked at yet.
+    pub(super) fn new(
+        processes: BTreeMap<String, ProcessTarget>,
+        meter: FindMeter,
+        world: World,
+    ) -> Self {
+        let at = |path| PathBuf::from(path);
+        let roots = Roots::new(at("/proc"), at("/sys"), at("/"));
+        let meter = meter(&roots);
+        let (energy, measured_us, before) = (None, None, BTreeMap::new());
+        Self { processes, world, roots, meter, energy, measured_us, before }
+    }
+
+    /// Samples until dropped.
+    pub(super) async fn run(mut self, rows: Rows) {
+        let Ok(mut load) = Load::new().inspect_err(|why| tracing::warn!("no utilisation: {why}"))
+        else {
+            return;
+        };
+        let mut tick = tokio::time::interval(EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            tick.tick().await;
+            let at_us = self.world.clock.now_us();
+            let Usage { cpu_ratio, memory_used_bytes } = load.host();
+            let energy_blind = self.measure(at_us).err();
+            let processes = self.uses(&mut load, at_us);
+            rows.put(Row::Sample(Box::new(Sample {
+                at_us,
+                cpu_ratio,
+                memory_used_bytes,
+                processes,
+                energy: self.energy.clone().filter(|_| energy_blind.is_none()),
+                energy_blind,
+            })));
+        }
+    }
+
+    /// Adds the energy since the last time; an interval that cannot be seen ends the account,
+    /// because a sum with a hole in it would be too small without saying so.
+    fn measure(&mut self, at_us: u64) -> Result<(), String> {
+        let meter = self.meter.as_mut().map_err(|why| why.clone())?;
+        let elapsed = at_us.saturating_sub(self.measured_us.replace(at_us).unwrap_or(at_us));
+        match meter.joules(&self.roots, Duration::from_micros(elapsed)) {
+            Ok(more) => {
+                let sum = self.energy.get_or_insert_with(|| EnergyFigures {
+                    joules: 0.0,
+                    low: 0.0,
+                    high: 0.0,
+                    method: more.method.to_owned(),
+                });
+                sum.joules += more.joules;
+                sum.low += more.low;
+                sum.high += more.high;
+                Ok(())
+            }
+            Err(why) => {
+                let why = format!("could not {why}");
+                self.meter = Err(why.clone());
+                Err(why)
+            }
+        }
+    }
+
+    fn uses(&mut self, load: &mut Load, at_us: u64) -> Vec<ProcessUse> {
         let mut uses = Vec::new();
-        for (name, target) in &processes {
-            for it in target.look(&*world.host).unwrap_or_default() {
-                let used = world.host.cpu_us(&it.id).ok().flatten().unwrap_or(0);
-                let last = before.insert(it.id.clone(), (at_us, used));
+        for (name, target) in &self.processes {
+            // A process that is gone for a while is a part of what is watched, not a mistake.
+            for it in target.look(&*self.world.host).unwrap_or_default() {
+                let used = self.world.host.cpu_us(&it.id).ok().flatten().unwrap_or(0);
+                let last = self.before.insert(it.id.clone(), (at_us, used));
                 uses.push(ProcessUse {
                     name: name.clone(),
                     pid: it.id.pid,
@@ -44,14 +120,7 @@ pub(super) async fn sample(processes: BTreeMap<String, ProcessTarget>, world: Wo
                 });
             }
         }
-        rows.put(Row::Sample(Box::new(Sample {
-            at_us,
-            cpu_ratio,
-            memory_used_bytes,
-            processes: uses,
-            energy: None,
-            energy_blind: None,
-        })));
+        uses
     }
 }
 

@@ -58,7 +58,7 @@ pub(crate) fn reasons(evidence: &Evidence, ended: bool) -> Vec<Reason> {
 
 fn weigh(what: &str, answer: Answer, why: &str) -> Reason {
     let verdict = answer.verdict().unwrap_or(Verdict::Inconclusive);
-    (verdict, format!("{what} {}: {why}", answer.word()))
+    (verdict, format!("{what}: {}, {why}", answer.word()))
 }
 
 /// A stretch in words.
@@ -74,7 +74,7 @@ fn hypothesis(it: &Hypothesis) -> Vec<Reason> {
     let name = &it.planned.name;
     let judgements = it.judgements.iter();
     judgements
-        .map(|it| weigh(&format!("`{name}`, {}:", when(it.when)), it.answer, &it.why))
+        .map(|it| weigh(&format!("`{name}`, {}", when(it.when)), it.answer, &it.why))
         .collect()
 }
 

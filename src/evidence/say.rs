@@ -44,10 +44,17 @@ pub fn length_u(us: u64) -> String {
     length(signed(us))
 }
 
-/// An interval of lengths: `1.234 s to 1.256 s`, `at least 4.200 s`. Bounds keep their milliseconds.
+/// An interval of lengths: `1.234 to 1.256 s`, `at least 4.200 s`. Bounds keep their milliseconds.
 pub fn interval(lower_us: i64, upper_us: Option<i64>) -> String {
     match upper_us {
-        Some(upper) => format!("{} to {}", bound(lower_us), bound(upper)),
+        Some(upper) => {
+            let (lower, upper) = (bound(lower_us), bound(upper));
+            let alike = lower.split_once(' ').zip(upper.split_once(' '));
+            match alike.filter(|(lower, upper)| lower.1 == upper.1) {
+                Some((lower, _)) => format!("{} to {upper}", lower.0),
+                None => format!("{lower} to {upper}"),
+            }
+        }
         None => format!("at least {}", bound(lower_us)),
     }
 }
@@ -184,6 +191,7 @@ mod tests {
             ["0 s", "870 µs", "4.2 ms", "320 ms", "12.34 s", "12 min 05 s", "2 h 30 min"]
         );
         assert_eq!(interval(320_000, Some(1_344_000)), "320 ms to 1.344 s");
+        assert_eq!(interval(1_974_000, Some(2_001_000)), "1.974 to 2.001 s");
         assert_eq!(percent(0.999_99), "> 99.9 %");
         assert_eq!(bytes(14_889_779), "14.2 MiB");
         assert_eq!((grouped(1_234_567), grouped(12)), ("1,234,567".to_owned(), "12".to_owned()));

@@ -239,7 +239,10 @@ impl Timeline {
             act.undone = Some(scale.window(*from_us, *to_us));
             act.state = ActState::Undone;
         }
-        if let Fact::Kept { .. } = fact {
+        // What could never be undone is not "kept": nobody had a choice.
+        if let Fact::Kept { .. } = fact
+            && act.state != ActState::Spent
+        {
             act.state = ActState::Kept;
         }
         if let Fact::Stuck { why, .. } = fact {

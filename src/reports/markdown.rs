@@ -1,3 +1,231 @@
-//! x
-/// x
-pub const KIND: crate::report::ReportKind = super::json::KIND;
+//! A summary for tickets, wikis and merge requests.
+
+use crate::{
+    about::About,
+    evidence::{
+        energy::Energy,
+        fold::{Drill, Evidence},
+        judge::when,
+        method, say, seal,
+    },
+    report::ReportKind,
+};
+
+/// This form.
+pub const KIND: ReportKind = ReportKind {
+    about: &About {
+        name: "markdown",
+        summary: "a summary for tickets, wikis and merge requests",
+        needs: &[],
+        example: "format: markdown",
+    },
+    extension: "md",
+    render,
+};
+
+fn render(evidence: &Evidence) -> Vec<u8> {
+    let mut text = head(evidence);
+    if let Some(drill) = &evidence.drill {
+        text += &figures(evidence, drill);
+        text += &split(drill);
+        text += &ledger(drill);
+    }
+    text += &hypotheses(evidence);
+    text += &phases(evidence);
+    text += &acts(evidence);
+    text += &ends(evidence);
+    text.into_bytes()
+}
+
+/// What others wrote, so that it can do nothing but be read.
+fn plain(text: &str) -> String {
+    let mut safe = String::new();
+    for it in text.chars() {
+        match it {
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '!' => {
+                safe.push('\\');
+                safe.push(it);
+            }
+            '&' => safe.push_str("&amp;"),
+            _ if it.is_control() => safe.push(' '),
+            _ => safe.push(it),
+        }
+    }
+    safe
+}
+
+/// A table of such cells.
+fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+    let mut text = line(head.iter().map(|it| (*it).to_owned()).collect());
+    text += &line(head.iter().map(|_| "---".to_owned()).collect());
+    text += &rows.iter().map(|row| line(row.clone())).collect::<String>();
+    text + "\n"
+}
+
+fn head(evidence: &Evidence) -> String {
+    let run = &evidence.run;
+    let host = run.host.as_ref().map_or("an unknown host", |it| &it.hostname);
+    let mut text = format!(
+        "# {}\n\n**{} {}** · {} · {} · on {} · by {} · run `{}`\n\n",
+        plain(&run.title),
+        evidence.verdict.word().to_uppercase(),
+        evidence.verdict.word_zh(),
+        run.began.as_deref().unwrap_or("at an unknown time"),
+        say::length(run.length_us),
+        plain(host),
+        plain(&run.operator),
+        plain(&run.id),
+    );
+    if !run.description.is_empty() {
+        text += &format!("{}\n\n", plain(&run.description));
+    }
+    for why in &evidence.why {
+        text += &format!("- {}\n", plain(why));
+    }
+    text + "\n"
+}
+
+fn figures(evidence: &Evidence, drill: &Drill) -> String {
+    let (rto, rpo) = (&drill.rto, &drill.rpo);
+    let measured = match rto.lower_us {
+        Some(lower) => say::interval(lower, rto.upper_us),
+        None => "not measured".to_owned(),
+    };
+    let lost = match rpo.answer.verdict() {
+        Some(_) => format!(
+            "{} of {} lost",
+            say::grouped(rpo.classes.lost),
+            say::plural(rpo.acknowledged, "acknowledged write")
+        ),
+        None => "not measured".to_owned(),
+    };
+    let allowed = format!("at most {} lost", say::grouped(rpo.lost_writes_max));
+    let answer = |it: say::Answer| format!("{} {}", it.word(), it.word_zh());
+    let energy = match &evidence.whole.energy {
+        Energy::Measured { figures, .. } => format!(
+            "{} Wh ({} to {}, {})",
+            say::watt_hours(figures.joules),
+            say::watt_hours(figures.low),
+            say::watt_hours(figures.high),
+            plain(&figures.method)
+        ),
+        Energy::Unavailable { why } => format!("unavailable: {}", plain(why)),
+    };
+    let goal = say::length_u(rto.objective_us);
+    let row = |cells: [String; 4]| cells.to_vec();
+    table(
+        &["Figure", "Objective", "Measured", "Verdict"],
+        &[
+            row(["RTO 恢复时间".to_owned(), goal, measured, answer(rto.answer)]),
+            row(["RPO 数据丢失".to_owned(), allowed, lost, answer(rpo.answer)]),
+            row(["Energy 能耗".to_owned(), "–".to_owned(), energy, "–".to_owned()]),
+        ],
+    )
+}
+
+fn split(drill: &Drill) -> String {
+    let fault = drill.rto.fault.map_or(0, |it| it.from_us);
+    let rows: Vec<Vec<String>> = drill
+        .rto
+        .parts
+        .iter()
+        .map(|it| {
+            let from = it.window.from_us.saturating_sub(fault);
+            vec![plain(&it.name), say::bound(from), say::bound(it.window.length_us())]
+        })
+        .collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    "## Where the time went\n\n".to_owned() + &table(&["Part", "From the fault", "Took"], &rows)
+}
+
+fn ledger(drill: &Drill) -> String {
+    let it = &drill.rpo.classes;
+    let rows = [
+        ("ok", it.ok),
+        ("lost", it.lost),
+        ("corrupt", it.corrupt),
+        ("recovered", it.recovered),
+        ("unexpected", it.unexpected),
+        ("not judged", it.not_judged),
+        ("absent", it.absent),
+        ("not looked for", it.not_looked_for),
+    ];
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|it| vec![it.0.to_owned(), say::grouped(it.1)]).collect();
+    "## What became of every write\n\n".to_owned() + &table(&["Class", "Writes"], &rows)
+}
+
+fn hypotheses(evidence: &Evidence) -> String {
+    let mut rows = Vec::new();
+    for it in &evidence.hypotheses {
+        rows.extend(it.judgements.iter().map(|judgement| {
+            vec![
+                plain(&it.planned.name),
+                when(judgement.when).to_owned(),
+                format!("{} {}", judgement.answer.word(), judgement.answer.word_zh()),
+                plain(&judgement.why),
+            ]
+        }));
+    }
+    if rows.is_empty() {
+        return String::new();
+    }
+    let head = ["Hypothesis", "When", "Verdict", "Why"];
+    "## What had to stay true\n\n".to_owned() + &table(&head, &rows)
+}
+
+fn phases(evidence: &Evidence) -> String {
+    let ratio = |it: Option<f64>| it.map_or_else(|| "–".to_owned(), say::percent);
+    let rows = evidence.phases.iter().chain([&evidence.whole]).map(|it| {
+        let energy = match &it.energy {
+            Energy::Measured { figures, .. } => say::watt_hours(figures.joules),
+            Energy::Unavailable { .. } => "unavailable".to_owned(),
+        };
+        let (mean, peak) = (ratio(it.cpu_mean_ratio), ratio(it.cpu_peak_ratio));
+        vec![plain(&it.name), say::bound(it.window.length_us()), mean, peak, energy]
+    });
+    let head = ["Phase", "Took", "CPU mean", "CPU peak", "Wh"];
+    "## Phases\n\n".to_owned() + &table(&head, &rows.collect::<Vec<_>>())
+}
+
+fn acts(evidence: &Evidence) -> String {
+    let rows: Vec<Vec<String>> = evidence
+        .timeline
+        .acts
+        .iter()
+        .map(|it| {
+            let seen = it.effect.as_ref().map_or_else(
+                || "not looked at".to_owned(),
+                |it| format!("{}: {}", it.seen, plain(&it.how)),
+            );
+            let state = it.state.word().to_owned();
+            vec![it.act.to_string(), plain(&it.name), plain(&it.will), seen, state]
+        })
+        .collect();
+    let mut text = String::new();
+    if !rows.is_empty() {
+        let head = ["#", "Act", "What", "Effect", "Put back"];
+        text += &("## What was done, and put back\n\n".to_owned() + &table(&head, &rows));
+    }
+    if !evidence.not_exercised.is_empty() {
+        text += "## What was not exercised 未演练\n\n";
+        for it in &evidence.not_exercised {
+            text += &format!("- {}: {}\n", plain(&it.phase), plain(&it.items.join("; ")));
+        }
+        text += "\n";
+    }
+    text
+}
+
+fn ends(evidence: &Evidence) -> String {
+    let mut text = "## Method and limits\n\n".to_owned();
+    for it in method::sentences(evidence) {
+        text += &format!("- {}\n", plain(&it));
+    }
+    text += "\n## How to verify\n\n`holdfast verify FOLDER --key seal.pub`, or without our program, \
+             in the run's folder:\n\n";
+    text + "```sh\n" + seal::BY_HAND + "\n```\n"
+}

@@ -1,5 +1,8 @@
 //! Shuts a former primary out by a fencing token: whoever holds an older epoch must not acknowledge
 //! writes any more, also when it was only asleep.
+//!
+//! The service's side of the bargain: it reads the token last thing before an acknowledgement leaves
+//! it, and holds a shared lock of `TOKEN.lock` (flock(2)) from the look to the end of the write.
 
 use serde::{Deserialize, Serialize};
 
@@ -65,7 +68,7 @@ impl Action for Fence {
     }
 
     async fn apply(&self, fenced: &Fenced, world: &World) -> Result<(), Failure> {
-        Ok(world.host.write(&fenced.token, fenced.epoch.to_string().as_bytes())?)
+        Ok(world.host.write_alone(&fenced.token, fenced.epoch.to_string().as_bytes())?)
     }
 
     async fn effect(fenced: &Fenced, world: &World) -> Result<Effect, Failure> {
@@ -80,7 +83,7 @@ impl Action for Fence {
         // A later fence is somebody's decision, and not ours to lower.
         if is_ours(fenced, world)? {
             match &fenced.was {
-                Some(text) => world.host.write(&fenced.token, text.as_bytes())?,
+                Some(text) => world.host.write_alone(&fenced.token, text.as_bytes())?,
                 None => world.host.remove(&fenced.token)?,
             }
         }

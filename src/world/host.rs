@@ -140,6 +140,10 @@ pub trait Host: Send + Sync {
     fn read(&self, path: &str) -> Result<Option<Vec<u8>>, HostError>;
     /// Replaces a file's bytes, all at once, on disk when it returns.
     fn write(&self, path: &str, bytes: &[u8]) -> Result<(), HostError>;
+    /// The same, alone: while nobody else holds the lock of `PATH.lock` (flock(2)). Whoever reads
+    /// the file before an act, and holds the lock in common until the act is done, is then sure to
+    /// act by what is written now. Gives up after a quarter of a second.
+    fn write_alone(&self, path: &str, bytes: &[u8]) -> Result<(), HostError>;
     /// Removes a file; a file that is gone is no error.
     fn remove(&self, path: &str) -> Result<(), HostError>;
     /// Starts a child of ours that does the held part of the fault `kind` and dies with us. It

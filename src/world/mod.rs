@@ -4,6 +4,7 @@ pub mod clock;
 pub mod dice;
 pub mod host;
 pub mod linux;
+pub mod roots;
 pub mod sim;
 pub mod stop;
 pub mod store;

@@ -187,6 +187,10 @@ impl Host for Sim {
         })
     }
 
+    fn write_alone(&self, path: &str, bytes: &[u8]) -> Result<(), HostError> {
+        self.write(path, bytes)
+    }
+
     fn remove(&self, path: &str) -> Result<(), HostError> {
         self.whole(|machine| {
             machine.files.remove(path);

@@ -1,13 +1,22 @@
-//! All integration tests, in one binary.
+//! What Holdfast promises, tried from outside. One binary, so that it links once.
 #![expect(
     clippy::disallowed_methods,
     clippy::disallowed_types,
     reason = "the wall around effects is for the house, not for those who inspect it"
 )]
 
+mod agent;
+mod artifacts;
+mod beside;
 mod crash;
+mod demo;
+mod drill;
+mod evidence;
 mod golden;
+mod ground;
 mod journal;
 mod laws;
 mod manifest;
+mod sandbox;
+mod scenarios;
 mod stage;

@@ -19,17 +19,25 @@ use std::{
 };
 
 use futures_util::future::{BoxFuture, FutureExt as _};
-use rustix::process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal};
+use rustix::{
+    fs::{FlockOperation, flock},
+    process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal},
+};
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 use tokio::io::AsyncReadExt as _;
 
 use crate::world::{
     host::{Finished, HOLD, Host, HostError, Process, ProcessId, Sent, Signal},
     linux::proc::{self, Stat},
+    thread,
 };
 
 /// The most that is kept of what a command says, in bytes.
 const SAID_MAX: usize = 8 * 1024;
+
+/// How often, and how many times, a lock is asked for that others hold.
+const ALONE_EVERY: Duration = Duration::from_millis(5);
+const ALONE_LOOKS: u32 = 50;
 
 /// This machine.
 pub struct LinuxHost {
@@ -140,6 +148,20 @@ impl Host for LinuxHost {
 
     fn write(&self, path: &str, bytes: &[u8]) -> Result<(), HostError> {
         overwrite(Path::new(path), bytes).map_err(|why| HostError::os(format!("write {path}"), why))
+    }
+
+    fn write_alone(&self, path: &str, bytes: &[u8]) -> Result<(), HostError> {
+        let what = || format!("take the lock {path}.lock");
+        let lock = fs::File::options().create(true).append(true).open(format!("{path}.lock"));
+        let lock = lock.map_err(|why| HostError::os(what(), why))?;
+        for _ in 0..ALONE_LOOKS {
+            match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return self.write(path, bytes),
+                Err(rustix::io::Errno::AGAIN) => thread::nap(ALONE_EVERY),
+                Err(why) => return Err(HostError::os(what(), why)),
+            }
+        }
+        Err(HostError::TooLong { what: what(), after: ALONE_EVERY * ALONE_LOOKS })
     }
 
     fn remove(&self, path: &str) -> Result<(), HostError> {

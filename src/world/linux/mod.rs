@@ -6,6 +6,7 @@ pub mod hold;
 pub mod host;
 pub mod load;
 mod proc;
+pub mod served;
 pub mod state;
 pub mod store;
 pub mod watch;

@@ -136,6 +136,19 @@ impl StateFolder {
         Ok(runs)
     }
 
+    /// Copies a run's folder into the folder `to`, under the run's id.
+    pub fn copy_run(&self, run: &str, to: &Path) -> Result<(), StateError> {
+        let (from, to) = (self.run(run), to.join(run));
+        let copied = fs::create_dir_all(&to).and_then(|()| {
+            for entry in fs::read_dir(&from)? {
+                let entry = entry?;
+                fs::copy(entry.path(), to.join(entry.file_name()))?;
+            }
+            Ok(())
+        });
+        copied.map_err(|why| HostError::os(format!("copy the run to {}", to.display()), why).into())
+    }
+
     /// The newest run's id, by its name.
     pub fn newest_run(&self) -> Option<String> {
         let listed = fs::read_dir(self.root.join("runs")).ok()?;

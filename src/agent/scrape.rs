@@ -1,0 +1,242 @@
+//! One scrape: every collector asked, timed and held apart from the others.
+//!
+//! A collector that fails, panics or hangs costs its own samples and nothing else. Those that can
+//! hang run on threads of their own, at the same time as the others, and have a deadline.
+
+use std::{
+    collections::BTreeSet,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{exposition::Exposition, negotiate::Format, own::Own, worker::Worker};
+use crate::{
+    collector::{Blank, Collector, CollectorKind, Samples, Setup},
+    world::roots::Roots,
+};
+
+/// Makes a fresh collector: at the start, and after a panic.
+pub(crate) type Make = Arc<dyn Fn() -> Box<dyn Collector> + Send + Sync>;
+
+/// A collector as the scrape knows it.
+pub struct Entry {
+    name: &'static str,
+    blocks: bool,
+    health: Option<(&'static str, &'static str)>,
+    make: Make,
+}
+
+impl Entry {
+    /// A kind of the family.
+    pub fn of(kind: &'static CollectorKind, setup: &Setup) -> Self {
+        let setup = setup.clone();
+        Self {
+            name: kind.about.name,
+            blocks: kind.blocks,
+            health: kind.health,
+            make: Arc::new(move || (kind.make)(&setup)),
+        }
+    }
+
+    /// One of the agent's own, which shares something with the agent.
+    pub fn own<C: Collector + 'static>(
+        name: &'static str,
+        make: impl Fn() -> C + Send + Sync + 'static,
+    ) -> Self {
+        Self { name, blocks: false, health: None, make: Arc::new(move || Box::new(make())) }
+    }
+}
+
+/// Which collectors a client wants.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Filter {
+    /// All of them.
+    #[default]
+    All,
+    /// These.
+    Only(BTreeSet<String>),
+    /// All but these.
+    Without(BTreeSet<String>),
+}
+
+impl Filter {
+    fn wants(&self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(names) => names.contains(name),
+            Self::Without(names) => !names.contains(name),
+        }
+    }
+
+    /// A collector that is named and that there is not.
+    pub fn unknown<'a>(&'a self, names: &[&str]) -> Option<&'a str> {
+        match self {
+            Self::All => None,
+            Self::Only(wanted) | Self::Without(wanted) => {
+                wanted.iter().map(String::as_str).find(|name| !names.contains(name))
+            }
+        }
+    }
+}
+
+/// The collectors and their buffers.
+pub struct Scrape {
+    slots: Vec<Slot>,
+    roots: Roots,
+    deadline: Duration,
+    samples: Samples,
+    exposition: Exposition,
+    own: Own,
+}
+
+struct Slot {
+    entry: Entry,
+    place: Place,
+    last: Option<Outcome>,
+    /// What was logged, so that it is not logged at every scrape.
+    said: Option<String>,
+}
+
+enum Place {
+    Here(Box<dyn Collector>),
+    There(Worker),
+}
+
+struct Outcome {
+    took: Duration,
+    blank: Option<Blank>,
+}
+
+/// Why there is no page.
+#[derive(Debug, thiserror::Error)]
+#[error("write the page")]
+pub struct PageError(#[from] std::fmt::Error);
+
+impl Scrape {
+    /// Makes the collectors, and threads for those that need one.
+    pub fn new(entries: Vec<Entry>, roots: Roots, deadline: Duration) -> std::io::Result<Self> {
+        let place = |entry: &Entry| -> std::io::Result<Place> {
+            if entry.blocks {
+                let make = Arc::clone(&entry.make);
+                Ok(Place::There(Worker::start(entry.name, make, roots.clone())?))
+            } else {
+                Ok(Place::Here((entry.make)()))
+            }
+        };
+        let slot = |entry: Entry| -> std::io::Result<Slot> {
+            Ok(Slot { place: place(&entry)?, entry, last: None, said: None })
+        };
+        let slots = entries.into_iter().map(slot).collect::<Result<_, _>>()?;
+        let (samples, exposition) = (Samples::default(), Exposition::default());
+        Ok(Self { slots, roots, deadline, samples, exposition, own: Own::default() })
+    }
+
+    /// The collectors' names.
+    pub fn names(&self) -> Vec<&'static str> {
+        self.slots.iter().map(|slot| slot.entry.name).collect()
+    }
+
+    /// Asks the collectors and writes the page.
+    pub async fn page(&mut self, filter: &Filter, format: Format) -> Result<&str, PageError> {
+        self.collect(filter).await;
+        Ok(self.exposition.page(&mut self.samples, format)?)
+    }
+
+    async fn collect(&mut self, filter: &Filter) {
+        self.samples.clear();
+        let until = Instant::now() + self.deadline;
+        for slot in &mut self.slots {
+            slot.last = None;
+            if let Place::There(worker) = &mut slot.place
+                && filter.wants(slot.entry.name)
+            {
+                worker.begin();
+            }
+        }
+        for slot in &mut self.slots {
+            if let Place::Here(collector) = &mut slot.place
+                && filter.wants(slot.entry.name)
+            {
+                let begun = Instant::now();
+                let outcome = attempt(collector, &slot.entry.make, &self.roots, &mut self.samples);
+                slot.note(begun.elapsed(), outcome);
+            }
+        }
+        for slot in &mut self.slots {
+            if let Place::There(worker) = &mut slot.place
+                && filter.wants(slot.entry.name)
+            {
+                let answer = worker.finish(until).await;
+                if answer.outcome.is_ok() {
+                    self.samples.append(&answer.samples);
+                }
+                worker.give_back(answer.samples);
+                slot.note(answer.took, answer.outcome);
+            }
+        }
+        self.show_outcomes();
+        self.own.show(&mut self.samples);
+    }
+
+    fn show_outcomes(&mut self) {
+        let samples = &mut self.samples;
+        let asked =
+            || self.slots.iter().filter_map(|slot| Some((&slot.entry, slot.last.as_ref()?)));
+        let success = |outcome: &Outcome| f64::from(u8::from(outcome.blank.is_none()));
+        for (entry, outcome) in asked() {
+            if let Some((name, help)) = entry.health {
+                samples.gauge(name, help).row(&[], success(outcome));
+            }
+        }
+        let help = "node_exporter: Duration of a collector scrape.";
+        samples.gauge("node_scrape_collector_duration_seconds", help);
+        for (entry, outcome) in asked() {
+            samples.row(&[("collector", entry.name)], outcome.took.as_secs_f64());
+        }
+        let help = "node_exporter: Whether a collector succeeded.";
+        samples.gauge("node_scrape_collector_success", help);
+        for (entry, outcome) in asked() {
+            samples.row(&[("collector", entry.name)], success(outcome));
+        }
+    }
+}
+
+impl Slot {
+    fn note(&mut self, took: Duration, outcome: Result<(), Blank>) {
+        let why = outcome.as_ref().err().map(ToString::to_string);
+        if why != self.said {
+            if let Some(why) = &why {
+                tracing::warn!(collector = self.entry.name, "could not {why}");
+            } else {
+                tracing::info!(collector = self.entry.name, "sees again");
+            }
+            self.said = why;
+        }
+        self.last = Some(Outcome { took, blank: outcome.err() });
+    }
+}
+
+/// One call, held apart: what a failing collector added is taken back, and one that panicked is
+/// made anew, since nobody knows in what state it was left.
+pub(crate) fn attempt(
+    collector: &mut Box<dyn Collector>,
+    make: &Make,
+    roots: &Roots,
+    samples: &mut Samples,
+) -> Result<(), Blank> {
+    let mark = samples.mark();
+    let outcome = catch_unwind(AssertUnwindSafe(|| collector.collect(roots, samples)));
+    let outcome = outcome.unwrap_or_else(|panic| {
+        *collector = make();
+        let said = panic.downcast_ref::<&str>().map(|it| (*it).to_owned());
+        let said = said.or_else(|| panic.downcast_ref::<String>().cloned());
+        Err(Blank::Panicked(said.unwrap_or_default()))
+    });
+    if outcome.is_err() {
+        samples.back_to(mark);
+    }
+    outcome
+}

@@ -1,0 +1,122 @@
+//! How the figures came about and what they cannot tell, in sentences for a reader.
+
+use crate::evidence::{
+    energy::Energy,
+    fold::{Drill, Evidence},
+    rpo::EXPOSED_US,
+    say,
+    scale::signed,
+};
+
+/// How it was measured, and the limits of that.
+pub fn sentences(evidence: &Evidence) -> Vec<String> {
+    let mut said = Vec::new();
+    if let Some(drill) = &evidence.drill {
+        witness(drill, &mut said);
+        said.push(recovery());
+        said.push(loss(drill));
+    }
+    clocks(evidence, &mut said);
+    if let Energy::Measured { figures, .. } = &evidence.whole.energy {
+        let covers = match figures.method.as_str() {
+            "rapl" => {
+                "RAPL counts processor packages and, where there is a counter, memory; not \
+                       disks, fans or the power supply"
+            }
+            "model" => {
+                "it is modelled from utilisation with published coefficients, and its \
+                        bounds are those of the model"
+            }
+            _ => "its bounds are those of the method",
+        };
+        said.push(format!(
+            "Energy is of the whole host, by the method `{}`: {covers}. A phase's share is what \
+             the cumulative reading gained between its ends, interpolated between samples. \
+             1 Wh is 3,600 J.",
+            figures.method
+        ));
+    }
+    said.push(
+        "Utilisation is weighted by time: a sample speaks for the stretch since the one before. \
+         A phase shorter than the sampling period is told by the sample that spans it."
+            .to_owned(),
+    );
+    said.push(
+        "An objective is met only if the upper bound meets it, missed only if the lower bound \
+         misses it, and otherwise it cannot be told. The run's verdict is the worst of its parts. \
+         What was planned and not tried counts as not exercised, never as passed."
+            .to_owned(),
+    );
+    said
+}
+
+fn witness(drill: &Drill, said: &mut Vec<String>) {
+    let Some(witness) = &drill.witness else { return };
+    let again = match drill.rto.failed_again {
+        0 => String::new(),
+        n => format!(" {} failed again after the return.", say::plural(n, "write")),
+    };
+    said.push(format!(
+        "A witness wrote numbered records to {}, one each {} on a schedule of its own that does \
+         not wait for answers, and gave each {} to be acknowledged. The service counts as \
+         restored at the first of {} good writes in a row.{again}",
+        witness.target,
+        say::length(signed(witness.every_us)),
+        say::length(signed(witness.deadline_us)),
+        witness.good_in_a_row,
+    ));
+}
+
+fn recovery() -> String {
+    "The recovery time is an interval: the fault struck between just before (f0) and just after \
+     (f1) the call that applied it; the service came back after the last failed write was sent (s) \
+     and before the first good one was answered (r). So it lies in [max(0, s − f1), r − f0]."
+        .to_owned()
+}
+
+fn loss(drill: &Drill) -> String {
+    let mut text = "Data loss is counted, not estimated: every acknowledged record is looked for \
+                    afterwards. Lost is what was acknowledged and is gone; the loss window runs \
+                    from the acknowledgement of the earliest lost write to the last one before \
+                    the return."
+        .to_owned();
+    if let Some(exposed) = drill.rpo.exposed {
+        text += &format!(
+            " Exposed were {}: those acknowledged in the last {} before the fault or later, and \
+             before the return.",
+            say::plural(exposed, "write"),
+            say::length(EXPOSED_US)
+        );
+    }
+    if let Some(chance) = drill.rpo.chance_at_most {
+        text += &format!(
+            " That none of them was lost bounds the chance of losing one at {} with 95 % \
+             confidence (rule of three, 3/N, for independent writes); it does not make it zero.",
+            say::percent(chance)
+        );
+    }
+    text
+}
+
+fn clocks(evidence: &Evidence, said: &mut Vec<String>) {
+    let clocks = &evidence.clocks;
+    let mut text = "All spans are of one machine's steady clock (CLOCK_MONOTONIC); the time of \
+                    day only names beginning and end."
+        .to_owned();
+    if !clocks.anchored {
+        text += " It was never tied to the time of day.";
+    }
+    if clocks.wall_stepped_us != 0 {
+        let by = say::length(clocks.wall_stepped_us.saturating_abs());
+        text +=
+            &format!(" The time of day was moved by {by} during the run; spans do not feel it.");
+    }
+    if clocks.slept_us > 0 {
+        let slept = say::length(clocks.slept_us);
+        text += &format!(" The machine slept for {slept}, which the steady clock does not count.");
+    }
+    if clocks.reboots > 0 {
+        text += " The machine was restarted; times across that are of the wall clock.";
+    }
+    said.push(text);
+}

@@ -1,0 +1,92 @@
+//! Screening: a payment goes on only when both third parties say clear, from a list that is
+//! young enough. Whatever else they say or fail to say is a no.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use serde::Deserialize;
+use tokio::time::timeout;
+
+use crate::sandbox::{
+    peers::Peers,
+    web::{Problem, cause, is_elsewhere},
+};
+
+const ANSWER_MAX: Duration = Duration::from_millis(500);
+/// The oldest sanctions list that may clear a payment, in seconds.
+const LIST_AGE_MAX_S: u64 = 24 * 3_600;
+
+#[derive(Debug, Deserialize)]
+struct Answer {
+    clear: bool,
+    list_age_s: u64,
+}
+
+/// Asks both at once; `Ok` means that both said clear.
+pub(super) async fn screen(
+    client: &reqwest::Client,
+    peers: &Peers,
+    debtor: &str,
+    creditor_name: &str,
+) -> Result<(), Problem> {
+    let (kyc, sanctions) = tokio::join!(
+        ask(client, peers, "kyc", debtor),
+        ask(client, peers, "sanctions", creditor_name),
+    );
+    let refused = |said: &str| Problem::new(StatusCode::FORBIDDEN, said);
+    let (kyc, sanctions) = match (kyc, sanctions) {
+        (Ok(kyc), Ok(sanctions)) => (kyc, sanctions),
+        // A hit is a hit even if the other party is out.
+        (Ok(Answer { clear: false, .. }), Err(_)) => {
+            return Err(refused("the debtor is not an identified customer"));
+        }
+        (Err(_), Ok(Answer { clear: false, .. })) => {
+            return Err(refused("the creditor is on the sanctions list"));
+        }
+        (Err(why), _) | (_, Err(why)) => return Err(why),
+    };
+    if !sanctions.clear {
+        return Err(refused("the creditor is on the sanctions list"));
+    }
+    if !kyc.clear {
+        return Err(refused("the debtor is not an identified customer"));
+    }
+    if sanctions.list_age_s > LIST_AGE_MAX_S {
+        let said = format!(
+            "sanctions: the list is {} s old, more than {LIST_AGE_MAX_S} s: not accepted unscreened",
+            sanctions.list_age_s
+        );
+        return Err(Problem::unavailable(said));
+    }
+    Ok(())
+}
+
+async fn ask(
+    client: &reqwest::Client,
+    peers: &Peers,
+    party: &str,
+    name: &str,
+) -> Result<Answer, Problem> {
+    let out = |why: &str| {
+        Problem::unavailable(format!("{party} does not screen ({why}): not accepted unscreened"))
+    };
+    let address = peers.address(party).ok_or_else(|| out("it was never started"))?;
+    let base = format!("http://{address}/check");
+    let url = reqwest::Url::parse_with_params(&base, [("name", name)])
+        .map_err(|why| out(&why.to_string()))?;
+    let answer = async {
+        let response = client.get(url).send().await?.error_for_status()?;
+        response.json::<Answer>().await
+    };
+    match timeout(ANSWER_MAX, answer).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(why)) => {
+            if is_elsewhere(&why) {
+                peers.refresh();
+            }
+            let status = why.status().map(|it| format!("it answers {it}"));
+            Err(out(&status.unwrap_or_else(|| cause(&why))))
+        }
+        Err(_) => Err(out("no answer in time")),
+    }
+}

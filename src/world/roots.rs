@@ -1,0 +1,341 @@
+//! The machine as files: `/proc`, `/sys` and the root file system, each of which may lie elsewhere.
+//!
+//! Collectors and meters touch nothing but this. Small files that are read at every scrape are
+//! [`Kept`]: opened once and read with `pread`, which spares two of three system calls.
+
+use std::{
+    io,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+};
+
+use rustix::{
+    fs::{Mode, OFlags},
+    io::Errno,
+};
+
+/// Where the machine's files are. In a container that watches its host: `/host/proc` and so on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Roots {
+    proc: PathBuf,
+    sys: PathBuf,
+    root: PathBuf,
+}
+
+impl Default for Roots {
+    fn default() -> Self {
+        Self::new("/proc", "/sys", "/")
+    }
+}
+
+/// Why a file could not be read; completes "could not …".
+#[derive(Debug, thiserror::Error)]
+#[error("read `{}`: {why}", path.display())]
+pub struct Unread {
+    /// Which file.
+    pub path: PathBuf,
+    /// What the operating system said.
+    #[source]
+    pub why: io::Error,
+}
+
+impl Unread {
+    fn new(path: &Path, why: impl Into<io::Error>) -> Self {
+        Self { path: path.to_owned(), why: why.into() }
+    }
+
+    /// There is no such file.
+    pub fn is_missing(&self) -> bool {
+        self.why.kind() == io::ErrorKind::NotFound
+    }
+
+    /// It is there, but not for us.
+    pub fn is_denied(&self) -> bool {
+        self.why.kind() == io::ErrorKind::PermissionDenied
+    }
+}
+
+/// What `statfs(2)` says of a mounted file system, in bytes and numbers of inodes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Volume {
+    /// All of it.
+    pub size: f64,
+    /// Free, for root.
+    pub free: f64,
+    /// Free, for others.
+    pub avail: f64,
+    /// Inodes in all.
+    pub files: f64,
+    /// Inodes free.
+    pub files_free: f64,
+}
+
+/// What `uname(2)` says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Uname {
+    /// `Linux`.
+    pub sysname: String,
+    /// The kernel's release.
+    pub release: String,
+    /// The kernel's build.
+    pub version: String,
+    /// The processor's architecture.
+    pub machine: String,
+    /// The host's name.
+    pub nodename: String,
+    /// The NIS domain, `(none)` as a rule.
+    pub domainname: String,
+}
+
+/// A file's identity and age: equal stamps mean that it was not replaced or rewritten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    inode: u64,
+    modified: (i64, i64),
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+impl Roots {
+    /// The three places.
+    pub fn new(
+        proc: impl Into<PathBuf>,
+        sys: impl Into<PathBuf>,
+        root: impl Into<PathBuf>,
+    ) -> Self {
+        Self { proc: proc.into(), sys: sys.into(), root: root.into() }
+    }
+
+    /// A path below `/proc`.
+    pub fn proc(&self, inside: impl AsRef<Path>) -> PathBuf {
+        self.proc.join(inside)
+    }
+
+    /// A path below `/sys`.
+    pub fn sys(&self, inside: impl AsRef<Path>) -> PathBuf {
+        self.sys.join(inside)
+    }
+
+    /// A path of the machine, absolute there.
+    pub fn rooted(&self, path: &str) -> PathBuf {
+        self.root.join(path.trim_start_matches('/'))
+    }
+
+    /// A path as the machine itself would say it: without the root's prefix.
+    pub fn unrooted<'a>(&self, path: &'a str) -> &'a str {
+        match self.root.to_str() {
+            None | Some("/") => path,
+            Some(prefix) => match path.strip_prefix(prefix) {
+                Some("") => "/",
+                Some(rest) if rest.starts_with('/') => rest,
+                Some(_) | None => path,
+            },
+        }
+    }
+
+    /// Which machine this is. The system call, unless `/proc` lies elsewhere and speaks for itself.
+    pub fn uname(&self) -> Uname {
+        let here = rustix::system::uname();
+        let word = |text: &std::ffi::CStr| text.to_string_lossy().into_owned();
+        let said = Uname {
+            sysname: word(here.sysname()),
+            release: word(here.release()),
+            version: word(here.version()),
+            machine: word(here.machine()),
+            nodename: word(here.nodename()),
+            domainname: word(here.domainname()),
+        };
+        if self.proc == Path::new("/proc") {
+            return said;
+        }
+        let file = |name: &str, other: String| {
+            let text = read(&self.proc(format!("sys/kernel/{name}")));
+            text.map_or(other, |it| it.trim_end().to_owned())
+        };
+        Uname {
+            sysname: file("ostype", said.sysname),
+            release: file("osrelease", said.release),
+            version: file("version", said.version),
+            machine: file("arch", said.machine),
+            nodename: file("hostname", said.nodename),
+            domainname: file("domainname", said.domainname),
+        }
+    }
+}
+
+/// Seconds since the Unix epoch.
+pub fn now() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+    #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 fit a double many times")]
+    let seconds = time.tv_sec as f64;
+    #[expect(clippy::cast_precision_loss, reason = "less than 1e9")]
+    let nanos = time.tv_nsec as f64;
+    seconds + nanos / 1e9
+}
+
+/// What a file says now. Bytes that are not UTF-8 are replaced.
+pub fn read(path: &Path) -> Result<String, Unread> {
+    let mut file = Kept::new(path.to_owned());
+    file.read()?;
+    Ok(file.text)
+}
+
+/// What a file holds now.
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>, Unread> {
+    let mut file = Kept::new(path.to_owned());
+    let length = file.fill().map_err(|why| Unread::new(path, why))?;
+    file.bytes.truncate(length);
+    Ok(file.bytes)
+}
+
+/// The names in a folder, sorted.
+pub fn list(path: &Path) -> Result<Vec<String>, Unread> {
+    let not = |why: Errno| Unread::new(path, why);
+    let folder = rustix::fs::open(path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+    let entries = rustix::fs::Dir::read_from(folder.map_err(not)?).map_err(not)?;
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(not)?;
+        let name = entry.file_name().to_string_lossy();
+        if name != "." && name != ".." {
+            names.push(name.into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// A mounted file system's size and room. It can block for as long as the file system likes.
+pub fn volume(path: &Path) -> Result<Volume, Unread> {
+    let said = rustix::fs::statfs(path).map_err(|why| Unread::new(path, why))?;
+    #[expect(clippy::cast_precision_loss, reason = "node_exporter's metric is a double, too")]
+    let wide = |number: u64| number as f64;
+    #[expect(clippy::cast_precision_loss, reason = "a block is a few kilobytes")]
+    let block = said.f_bsize as f64;
+    Ok(Volume {
+        size: wide(said.f_blocks) * block,
+        free: wide(said.f_bfree) * block,
+        avail: wide(said.f_bavail) * block,
+        files: wide(said.f_files),
+        files_free: wide(said.f_ffree),
+    })
+}
+
+/// A file's stamp, or nothing when there is no such file.
+pub fn stamp(path: &Path) -> Result<Option<Stamp>, Unread> {
+    match rustix::fs::stat(path) {
+        Err(Errno::NOENT) => Ok(None),
+        Err(why) => Err(Unread::new(path, why)),
+        Ok(said) => Ok(Some(Stamp {
+            inode: said.st_ino,
+            modified: (said.st_mtime, i64::try_from(said.st_mtime_nsec).unwrap_or(0)),
+            size: u64::try_from(said.st_size).unwrap_or(0),
+        })),
+    }
+}
+
+/// Whether this process may read a file now.
+pub fn may_read(path: &Path) -> Result<(), Unread> {
+    let at = rustix::fs::CWD;
+    let flags = rustix::fs::AtFlags::EACCESS;
+    rustix::fs::accessat(at, path, rustix::fs::Access::READ_OK, flags)
+        .map_err(|why| Unread::new(path, why))
+}
+
+/// How many descriptors this process has open. Newer kernels say so in the folder's size.
+pub fn descriptors() -> Result<usize, Unread> {
+    let folder = Path::new("/proc/self/fd");
+    match stamp(folder)? {
+        Some(Stamp { size, .. }) if size > 0 => Ok(usize::try_from(size).unwrap_or(0)),
+        Some(_) | None => Ok(list(folder)?.len().saturating_sub(1)),
+    }
+}
+
+/// How many descriptors this process may open, and how many bytes it may map; none: no limit.
+pub fn limits() -> (Option<u64>, Option<u64>) {
+    use rustix::process::{Resource, getrlimit};
+    (getrlimit(Resource::Nofile).current, getrlimit(Resource::As).current)
+}
+
+/// Bytes in a page of memory.
+pub fn page_size() -> usize {
+    rustix::param::page_size()
+}
+
+/// A small file that is read again and again: the descriptor and the buffers stay.
+///
+/// For files of `/proc` and `/sys` only, whose name always means the same file. One that is
+/// replaced by rename would be read as it was.
+#[derive(Debug)]
+pub struct Kept {
+    path: PathBuf,
+    file: Option<OwnedFd>,
+    bytes: Vec<u8>,
+    text: String,
+}
+
+/// No file that we read is larger; one that is must be a mistake, or malice.
+const FILE_MAX: usize = 16 << 20;
+
+impl Kept {
+    /// A file; it is opened when it is first read.
+    pub fn new(path: PathBuf) -> Self {
+        Self { path, file: None, bytes: Vec::new(), text: String::new() }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What it says now, from its beginning. Bytes that are not UTF-8 are replaced.
+    pub fn read(&mut self) -> Result<&str, Unread> {
+        let known = self.file.is_some();
+        let outcome = match self.fill() {
+            // What it belonged to is gone, or came again under the same name.
+            Err(_) if known => {
+                self.file = None;
+                self.fill()
+            }
+            outcome => outcome,
+        };
+        let length = match outcome {
+            Ok(length) => length,
+            Err(why) => {
+                self.file = None;
+                return Err(Unread::new(&self.path, why));
+            }
+        };
+        let said = self.bytes.get(..length).unwrap_or_default();
+        self.text.clear();
+        self.text.push_str(&String::from_utf8_lossy(said));
+        Ok(&self.text)
+    }
+
+    fn fill(&mut self) -> io::Result<usize> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            none @ None => {
+                let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+                none.insert(rustix::fs::open(&self.path, flags, Mode::empty())?)
+            }
+        };
+        let mut length = 0;
+        loop {
+            if length == self.bytes.len() {
+                if length >= FILE_MAX {
+                    return Err(io::Error::other(format!("it is longer than {FILE_MAX} bytes")));
+                }
+                self.bytes.resize((length * 2).max(4096), 0);
+            }
+            let room = self.bytes.get_mut(length..).unwrap_or_default();
+            let offset = u64::try_from(length).unwrap_or(u64::MAX);
+            match rustix::io::pread(&*file, room, offset) {
+                Ok(0) => return Ok(length),
+                Ok(more) => length += more,
+                Err(Errno::INTR) => {}
+                Err(why) => return Err(why.into()),
+            }
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Corners that cannot be read, and collectors that fail, panic or hang.
+
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    sync::{Condvar, Mutex, PoisonError},
+    time::Duration,
+};
+
+use holdfast::{
+    about::About,
+    agent::scrape::{Entry, Scrape},
+    collector::{Blank, Collector, CollectorKind, Samples, Setup},
+    collectors,
+    world::roots::Roots,
+};
+
+use super::{metrics, page, scrape, value};
+use crate::beside::{agent_by, machine, parse, state, tree, until};
+
+#[test]
+fn runs_faults_and_drills_are_told_from_the_index() {
+    let (machine, state) = (machine(), state());
+    let page = parse(&page(&mut scrape(machine.path(), state.path())));
+    let value = |name: &str, labels: &str| value(&page, name, labels);
+    assert_eq!(value("holdfast_runs_total", "{kind=\"scenario\",verdict=\"pass\"}"), Some(3.0));
+    assert_eq!(value("holdfast_runs_total", "{kind=\"drill\",verdict=\"pass\"}"), Some(0.0));
+    let pause = "{fault=\"process_pause\",run=\"r-0007\"}";
+    assert_eq!(value("holdfast_fault_active", pause), Some(2.0));
+    assert_eq!(value("holdfast_fault_stuck", pause), Some(1.0));
+    let since = "holdfast_fault_active_since_timestamp_seconds";
+    assert_eq!(value(since, pause), Some(1_700_000_105.0));
+    let last = "holdfast_run_last_verdict";
+    assert_eq!(value(last, "{kind=\"drill\",verdict=\"fail\"}"), Some(1.0));
+    assert_eq!(value(last, "{kind=\"drill\",verdict=\"pass\"}"), Some(0.0));
+    assert_eq!(value("holdfast_drill_last_rto_seconds", "{bound=\"high\"}"), Some(5.02));
+    assert_eq!(value("holdfast_drill_last_lost_writes", ""), Some(12.0));
+    assert_eq!(value("holdfast_runs_index_readable", ""), Some(1.0));
+}
+
+#[test]
+fn a_drill_that_measured_nothing_does_not_borrow_the_figures_of_an_earlier_one() {
+    let (machine, state) = (machine(), state());
+    let file = state.path().join("index.json");
+    let mut index: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    let aborted = serde_json::json!({
+        "run": "r-0008", "kind": "drill", "title": "Aborted", "verdict": "inconclusive",
+        "began": 1_700_000_000.0, "ended": 1_700_000_001.0,
+    });
+    index["last"].as_array_mut().unwrap().push(aborted);
+    fs::write(&file, index.to_string()).unwrap();
+    let page = parse(&page(&mut scrape(machine.path(), state.path())));
+    let verdict = "{kind=\"drill\",verdict=\"inconclusive\"}";
+    assert_eq!(value(&page, "holdfast_run_last_verdict", verdict), Some(1.0));
+    assert!(page.keys().all(|name| !name.starts_with("holdfast_drill_last_")));
+}
+
+#[test]
+fn no_index_means_no_runs_but_an_index_that_makes_no_sense_means_nothing() {
+    let (machine, state) = (machine(), tempfile::tempdir().unwrap());
+    let mut scrape = scrape(machine.path(), state.path());
+    let zero = parse(&page(&mut scrape));
+    assert_eq!(zero["holdfast_runs_total"].rows.len(), 6);
+    assert!(zero["holdfast_runs_total"].rows.values().all(|it| *it == 0.0));
+    assert!(!zero.contains_key("holdfast_run_last_verdict"));
+    let index = state.path().join("index.json");
+    let whole = fs::read_to_string(tree("tests/fixtures/index.json")).unwrap();
+    let truncated = &whole[..whole.len() / 2];
+    let newer = whole.replace("\"version\": 1", "\"version\": 2");
+    for bad in ["", "{}", "null", "\u{0}\u{1}", truncated, &newer, &" ".repeat(2 << 20)] {
+        fs::write(&index, bad).unwrap();
+        let page = parse(&page(&mut scrape));
+        assert_eq!(value(&page, "holdfast_runs_index_readable", ""), Some(0.0), "{bad:.20}");
+        let success = value(&page, "node_scrape_collector_success", "{collector=\"runs\"}");
+        assert_eq!(success, Some(0.0));
+        assert!(!page.contains_key("holdfast_runs_total"), "zeros would be a lie");
+        assert!(page.contains_key("node_load1"), "the rest is whole");
+    }
+    // As the runner writes it: whole, by rename.
+    let next = state.path().join("next");
+    fs::write(&next, &whole).unwrap();
+    fs::rename(&next, &index).unwrap();
+    let again = parse(&page(&mut scrape));
+    assert_eq!(value(&again, "holdfast_runs_index_readable", ""), Some(1.0));
+    fs::remove_file(&index).unwrap();
+    fs::create_dir(&index).unwrap();
+    let folder = parse(&page(&mut scrape));
+    assert_eq!(value(&folder, "holdfast_runs_index_readable", ""), Some(0.0));
+}
+
+#[test]
+fn an_agent_that_may_read_the_index_alone_needs_no_more() {
+    use std::os::unix::{fs::PermissionsExt as _, process::CommandExt as _};
+    let (folder, state) = (tempfile::tempdir().unwrap(), state());
+    let mode = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let runs = state.path().join("runs");
+    fs::create_dir(&runs).unwrap();
+    mode(&runs, 0o700);
+    mode(&state.path().join("index.json"), 0o644);
+    mode(state.path(), 0o711);
+    mode(folder.path(), 0o755);
+    // A copy that others may run: the build folder may be nobody else's business.
+    let program = folder.path().join("holdfast");
+    fs::copy(env!("CARGO_BIN_EXE_holdfast"), &program).unwrap();
+    mode(&program, 0o755);
+    let mut command = Command::new(&program);
+    let is_root = rustix::process::geteuid().is_root();
+    if is_root {
+        command.uid(65534).gid(65534);
+    }
+    let agent = agent_by(command, state.path(), &[]);
+    let page = metrics(&agent);
+    assert_eq!(value(&page, "holdfast_runs_index_readable", ""), Some(1.0));
+    assert_eq!(value(&page, "holdfast_drill_last_lost_writes", ""), Some(12.0));
+    mode(&state.path().join("index.json"), 0o000);
+    let page = metrics(&agent);
+    assert_eq!(value(&page, "holdfast_runs_index_readable", ""), Some(0.0), "known is not seen");
+    assert!(!page.contains_key("holdfast_fault_active"));
+}
+
+#[test]
+fn a_file_that_makes_no_sense_costs_its_collector_and_nothing_else() {
+    let state = state();
+    let spoilt: [(&str, &str, &str); 8] = [
+        ("proc/stat", "cpu  x", "stat"),
+        ("proc/stat", "", "cpu"),
+        ("proc/meminfo", "MemTotal: many kB\n", "meminfo"),
+        ("proc/loadavg", "0.1 0.2\n", "loadavg"),
+        ("proc/diskstats", "8 0 sda 1 2 3\n", "diskstats"),
+        ("proc/net/dev", "a\nb\neth0: 1 2 3\n", "netdev"),
+        ("proc/1/mounts", "nonsense\n", "filesystem"),
+        ("sys/devices/system/cpu/isolated", "all of them\n", "cpu"),
+    ];
+    for (file, text, collector) in spoilt {
+        let machine = machine();
+        let mut scrape = scrape(machine.path(), state.path());
+        assert!(page(&mut scrape).contains("node_load1 "));
+        fs::write(machine.path().join(file), text).unwrap();
+        let page = parse(&page(&mut scrape));
+        let success = &page["node_scrape_collector_success"].rows;
+        let at = format!("{{collector=\"{collector}\"}}");
+        assert_eq!(success.get(&at), Some(&0.0), "{file}");
+        let failed = success.values().filter(|it| **it == 0.0).count();
+        assert!(failed <= if file == "proc/stat" { 2 } else { 1 }, "{file}: {success:?}");
+        assert!(page.contains_key("node_uname_info") && page.contains_key("holdfast_build_info"));
+    }
+}
+
+#[test]
+fn devices_that_vanish_are_gone_from_the_page_and_may_come_back() {
+    let (machine, state) = (machine(), state());
+    let mut scrape = scrape(machine.path(), state.path());
+    let file = |inside: &str| machine.path().join("proc").join(inside);
+    let all: Vec<(&str, String)> = ["net/dev", "diskstats", "1/mounts"]
+        .map(|it| (it, fs::read_to_string(file(it)).unwrap()))
+        .into();
+    let mut seen = || {
+        let page = page(&mut scrape);
+        let names = ["\"eth0\"", "\"sda\"", "\"/srv/gone\""];
+        names.map(|name| page.lines().filter(|line| line.contains(name)).count())
+    };
+    let before = seen();
+    assert_eq!(before, [17, 21, 1]);
+    for (inside, text) in &all {
+        let kept = |line: &&str| !["eth0", " sda ", "/srv/gone"].iter().any(|it| line.contains(it));
+        let rest: Vec<&str> = text.lines().filter(kept).collect();
+        fs::write(file(inside), rest.join("\n") + "\n").unwrap();
+    }
+    assert_eq!(seen(), [0, 0, 0]);
+    for (inside, text) in &all {
+        fs::write(file(inside), text).unwrap();
+    }
+    assert_eq!(seen(), before);
+}
+
+#[test]
+fn files_cut_anywhere_or_full_of_noise_never_break_the_page() {
+    let state = state();
+    let files = ["stat", "meminfo", "loadavg", "diskstats", "net/dev", "1/mounts"];
+    for file in files {
+        let machine = machine();
+        let path = machine.path().join("proc").join(file);
+        let whole = fs::read(&path).unwrap();
+        let mut scrape = scrape(machine.path(), state.path());
+        let mut noise: u64 = 0x9e37_79b9_7f4a_7c15;
+        for at in 0..40 {
+            let mut bytes = whole[..whole.len() * at / 40].to_vec();
+            for _ in 0..at {
+                noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                let (place, byte) = ((noise >> 33) as usize, noise.to_le_bytes()[5]);
+                let length = bytes.len().max(1);
+                if let Some(it) = bytes.get_mut(place % length) {
+                    *it = byte;
+                }
+            }
+            fs::write(&path, &bytes).unwrap();
+            let page = parse(&page(&mut scrape));
+            assert_eq!(page["node_scrape_collector_success"].rows.len(), collectors::ALL.len());
+        }
+    }
+}
+
+struct Panics(u32);
+
+impl Collector for Panics {
+    fn collect(&mut self, _: &Roots, samples: &mut Samples) -> Result<(), Blank> {
+        self.0 += 1;
+        samples.gauge("half_written", "Half.").row(&[("calls", &self.0.to_string())], 1.0);
+        assert_eq!(self.0, 1, "the second call of each one panics");
+        Ok(())
+    }
+}
+
+static PANICS: CollectorKind = CollectorKind {
+    about: &About { name: "panics", summary: "panics", needs: &[], example: "" },
+    blocks: false,
+    health: None,
+    make: |_| Box::new(Panics(0)),
+};
+
+static LOAD: &CollectorKind = &collectors::loadavg::KIND;
+
+#[test]
+fn a_panic_costs_its_collector_one_scrape_and_nothing_else() {
+    let machine = machine();
+    let roots = Roots::new(machine.path().join("proc"), "/sys", "/");
+    let entries = [&PANICS, LOAD].map(|kind| Entry::of(kind, &Setup::default()));
+    let mut scrape = Scrape::new(entries.into(), roots, Duration::from_secs(1)).unwrap();
+    let at = "{collector=\"panics\"}";
+    for expected in [1.0, 0.0, 1.0, 0.0] {
+        let page = parse(&page(&mut scrape));
+        assert_eq!(value(&page, "node_scrape_collector_success", at), Some(expected));
+        assert_eq!(page.contains_key("half_written"), expected > 0.5);
+        assert!(page.contains_key("node_load1"));
+    }
+}
+
+static GATE: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
+
+struct Hangs(u32);
+
+impl Collector for Hangs {
+    fn collect(&mut self, _: &Roots, samples: &mut Samples) -> Result<(), Blank> {
+        let open = GATE.0.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(GATE.1.wait_while(open, |it| !*it).unwrap_or_else(PoisonError::into_inner));
+        self.0 += 1;
+        samples.gauge("calls", "Calls.").row(&[], f64::from(self.0));
+        Ok(())
+    }
+}
+
+static HANGS: CollectorKind = CollectorKind {
+    about: &About { name: "hangs", summary: "hangs", needs: &[], example: "" },
+    blocks: true,
+    health: None,
+    make: |_| Box::new(Hangs(0)),
+};
+
+#[test]
+fn a_call_that_hangs_is_left_out_and_what_it_finds_late_is_not_passed_off_as_new() {
+    let machine = machine();
+    let roots = Roots::new(machine.path().join("proc"), "/sys", "/");
+    let entries = [&HANGS, LOAD].map(|kind| Entry::of(kind, &Setup::default()));
+    let mut scrape = Scrape::new(entries.into(), roots, Duration::from_millis(50)).unwrap();
+    let at = "{collector=\"hangs\"}";
+    for _ in 0..3 {
+        let page = parse(&page(&mut scrape));
+        assert_eq!(value(&page, "node_scrape_collector_success", at), Some(0.0));
+        assert!(page.contains_key("node_load1") && !page.contains_key("calls"));
+    }
+    *GATE.0.lock().unwrap() = true;
+    GATE.1.notify_all();
+    let calls = until("the thread comes back", || value(&parse(&page(&mut scrape)), "calls", ""));
+    assert!(calls >= 2.0, "the hung call's own finding is stale, and is thrown away");
+}

@@ -1,0 +1,8 @@
+//! Evidence: what journals fold to, how it is shown, and what a seal finds.
+
+mod figures;
+mod forms;
+mod intervals;
+mod outside;
+mod seals;
+mod stories;
