@@ -62,6 +62,19 @@ impl Ground {
         it
     }
 
+    /// Starts another victim, and tells its number; it goes when the ground does.
+    pub(crate) fn victim(&mut self, program: &str, args: &[&str]) -> u32 {
+        let it = quiet(Command::new(program).args(args)).spawn().expect("it starts");
+        self.victims.push(it);
+        self.victims[self.victims.len() - 1].id()
+    }
+
+    /// How the newest victim ended.
+    pub(crate) fn end_of_victim(&mut self) -> std::process::ExitStatus {
+        let mut it = self.victims.pop().expect("a victim");
+        it.wait().expect("a child can be waited for")
+    }
+
     /// Its folder.
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()

@@ -269,6 +269,9 @@ async fn what_is_to_stay_is_kept_and_nobody_s_to_undo_any_more() {
 async fn an_undo_that_this_version_cannot_read_is_stuck_and_not_guessed() {
     for script in examples() {
         let it = first(&script);
+        if it.kind.class == UndoClass::OneShot {
+            continue;
+        }
         let (sim, mut journal) = begin(clean(), Cut::Never);
         play(1, (it, OnVanish::Heal), (&sim, &mut journal)).await.expect("it goes through");
         let mut open = fold::outstanding(journal.entries());

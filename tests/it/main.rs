@@ -8,6 +8,7 @@
 mod agent;
 mod artifacts;
 mod beside;
+mod chaos;
 mod crash;
 mod demo;
 mod drill;
@@ -20,3 +21,4 @@ mod manifest;
 mod sandbox;
 mod scenarios;
 mod stage;
+mod tidy;
