@@ -1,5 +1,9 @@
 //! The real thing: real processes, the real binary, and death at any instant. Afterwards the
 //! machine is as it was.
+#![expect(
+    clippy::print_stdout,
+    reason = "a seed that was rolled is said, so that it can be said again"
+)]
 
 use std::{
     collections::BTreeMap,

@@ -1,4 +1,5 @@
 //! Where the real thing is played: a state folder of its own, victims of its own, the real binary.
+#![expect(clippy::panic, reason = "a test that cannot go on has failed")]
 
 use std::{
     fmt::Write as _,
@@ -65,8 +66,9 @@ impl Ground {
     /// Starts another victim, and tells its number; it goes when the ground does.
     pub(crate) fn victim(&mut self, program: &str, args: &[&str]) -> u32 {
         let it = quiet(Command::new(program).args(args)).spawn().expect("it starts");
+        let pid = it.id();
         self.victims.push(it);
-        self.victims[self.victims.len() - 1].id()
+        pid
     }
 
     /// How the newest victim ended.
@@ -180,7 +182,9 @@ impl Ground {
 
     /// The guardian's number.
     pub(crate) fn guardian(&self) -> Option<u32> {
-        self.helpers().into_iter().find(|it| args(*it)[0] == "holdfast-guard")
+        self.helpers()
+            .into_iter()
+            .find(|it| args(*it).first().is_some_and(|it| it == "holdfast-guard"))
     }
 
     /// Holds what every story must come to against what is there.

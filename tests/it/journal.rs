@@ -1,4 +1,5 @@
 //! The journal on real disks: torn, full, locked, unwritable, gone.
+#![expect(clippy::print_stdout, reason = "what is skipped is said aloud")]
 
 use std::{
     fs,
@@ -74,7 +75,7 @@ impl Drop for Disk {
 
 /// A pause, watched by eight hypotheses: every millisecond is so often that the journal grows fast.
 fn watched(length: &str, every: &str) -> String {
-    let looks: String = (0..8)
+    let looks: Vec<String> = (0..8)
         .map(|n| {
             format!(
                 "  - name: a hypothesis with a long name, number {n}\n    \
@@ -83,6 +84,7 @@ fn watched(length: &str, every: &str) -> String {
             )
         })
         .collect();
+    let looks = looks.concat();
     format!(
         "title: a disk that fills\nbaseline: 50ms\nsettle: 200ms\nmax: 5m\nhypothesis:\n{looks}\
          method:\n  - process_pause: {{ target: {{ cmdline: 'sleep TAG' }} }}\n    for: {length}\n"
@@ -98,7 +100,7 @@ fn chaos(ground: &Ground, state: &Path, text: &str) -> Command {
 
 fn path_of_journal(ground: &Ground) -> PathBuf {
     let all = ground.journals();
-    ground.state().join("runs").join(&all[0].0).join("journal.jsonl")
+    ground.state().join("runs").join(&all.first().expect("a run").0).join("journal.jsonl")
 }
 
 #[test]
