@@ -1,4 +1,5 @@
-//! What every kind says about itself: the source of `explain`, of the README tables and of the laws.
+//! What every kind says about itself: the source of `explain`, of the README tables and of the
+//! laws.
 
 /// A kind's visiting card.
 #[derive(Debug)]

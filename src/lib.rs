@@ -1,4 +1,5 @@
-//! The floor plan, from the ground up. A module imports only from its own floor or from floors below.
+//! The floor plan, from the ground up. A module imports only from its own floor or from floors
+//! below.
 //!
 //! Singular names are contracts (`action`), plural names are families of kinds (`faults`).
 //! `tests/it/tidy.rs` holds this plan against the code's own imports.

@@ -44,19 +44,18 @@ impl TryFrom<Written> for ProcessTarget {
             Written { name: None, cmdline: Some(it), pid_file: None } => Self::Cmdline(it),
             Written { name: None, cmdline: None, pid_file: Some(it) } => Self::PidFile(it),
             Written { name: None, cmdline: None, pid_file: None } => {
-                return Err("a target is found by `name`, `cmdline` or `pid_file`".to_owned());
+                return Err(
+                    "a target must be named: write `name`, `cmdline` or `pid_file`".to_owned()
+                );
             }
             Written { .. } => {
-                return Err(
-                    "a target is found by one of `name`, `cmdline` and `pid_file`, not by \
-                            several"
-                        .to_owned(),
-                );
+                let why = "a target is named once: write one of `name`, `cmdline` and `pid_file`";
+                return Err(why.to_owned());
             }
         };
         match &target {
             Self::Name(it) | Self::Cmdline(it) | Self::PidFile(it) if it.trim().is_empty() => {
-                Err("an empty target would match everything".to_owned())
+                Err("an empty target would match everything: write whom you mean".to_owned())
             }
             Self::Name(it) if it.len() > 15 && it != HOLE => Err(format!(
                 "`{it}` is longer than the 15 bytes that the kernel keeps of a name: use `cmdline`"

@@ -24,7 +24,7 @@ pub enum SpanError {
     #[error("a length of zero does nothing: write at least `1ms`")]
     Zero,
     /// It would not end.
-    #[error("`{0}` is longer than a year: every length has an end")]
+    #[error("`{0}` is longer than a year: write less, every length has an end")]
     Endless(String),
 }
 
@@ -117,7 +117,7 @@ impl TryFrom<u64> for Percent {
     fn try_from(n: u64) -> Result<Self, String> {
         match u8::try_from(n) {
             Ok(n @ 1..=100) => Ok(Self(n)),
-            _ => Err(format!("{n} percent is not in 1 to 100")),
+            _ => Err(format!("{n} percent is not a share of a whole: write 1 to 100")),
         }
     }
 }

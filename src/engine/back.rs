@@ -31,8 +31,8 @@ impl Left {
     }
 }
 
-/// Undoes `open` in its order. What stands on purpose is kept; what cannot be undone is written down
-/// as stuck, and the rest still goes.
+/// Undoes `open` in its order. What stands on purpose is kept; what cannot be undone is written
+/// down as stuck, and the rest still goes.
 pub async fn back(
     open: Vec<Open>,
     (run, kinds): (&str, &[&'static ActionKind]),

@@ -335,8 +335,8 @@ fn fault_windows(entries: &[Entry]) -> Vec<(u64, u64)> {
     windows
 }
 
-/// Whether a look counts for a stretch in which faults stood. What must be true all the time must be
-/// so for every question that was asked then, however late its answer; what is expected of the
+/// Whether a look counts for a stretch in which faults stood. What must be true all the time must
+/// be so for every question that was asked then, however late its answer; what is expected of the
 /// disturbed system alone must have been answered by it.
 fn looked_during(it: &Hypothesis, look: &Look, windows: &[(u64, u64)]) -> bool {
     let answered = if it.when == [When::During] { look.0.saturating_add(look.1) } else { look.0 };

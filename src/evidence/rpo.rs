@@ -1,4 +1,5 @@
-//! What a disaster cost: the writes that were acknowledged, held against those that are still there.
+//! What a disaster cost: the writes that were acknowledged, held against those that are still
+//! there.
 //!
 //! The classes are those of Jepsen's set checker. Losses are placed by the time of their
 //! acknowledgement, not by the time of the fault: a process that is being killed still acknowledges

@@ -115,7 +115,8 @@ impl Scale {
 pub struct Clocks {
     /// Whether the steady clock was ever tied to the time of day.
     pub anchored: bool,
-    /// By how much the time of day was moved during the run, in microseconds; 0 below half a second.
+    /// By how much the time of day was moved during the run, in microseconds; 0 below half a
+    /// second.
     pub wall_stepped_us: i64,
     /// How long the machine slept during the run, in microseconds; 0 below a tenth of a second.
     pub slept_us: i64,

@@ -29,7 +29,8 @@ impl Journal {
         Self { store, clock, epoch: 1, head: GENESIS.to_owned(), entries: Vec::new() }
     }
 
-    /// One that another writer left; its epoch counts up, so that a late line of the other is known.
+    /// One that another writer left; its epoch counts up, so that a late line of the other is
+    /// known.
     pub fn take_over(store: Box<dyn Store>, clock: Arc<dyn Clock>, lines: Lines) -> Self {
         let epoch = lines.entries.last().map_or(0, |it| it.epoch) + 1;
         Self { store, clock, epoch, head: lines.head, entries: lines.entries }

@@ -1,4 +1,5 @@
-//! What the user wrote: YAML text → nodes that know their place → any type, and every mistake at once.
+//! What the user wrote: YAML text → nodes that know their place → any type, and every mistake at
+//! once.
 //!
 //! The files, from the ground up: `place` and `words`; `diagnostic` (one complaint); `source` (the
 //! text); `render` (complaints as a terminal shows them); `node` (the document) and `parse`;

@@ -97,7 +97,8 @@ impl Metrics {
         self.look.get_or_init(|| Box::new(look));
     }
 
-    /// Adds `/metrics` to the routes, measures them all, and turns strays from other sandboxes away.
+    /// Adds `/metrics` to the routes, measures them all, and turns strays from other sandboxes
+    /// away.
     pub(super) fn wrap(self: Arc<Self>, app: Router) -> Router {
         let page = get(page).with_state(Arc::clone(&self));
         app.route("/metrics", page).layer(from_fn_with_state(self, measure))

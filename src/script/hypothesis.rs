@@ -62,7 +62,9 @@ impl TryFrom<Counts> for Threshold {
         match (failures, of) {
             (0, _) => Err("no failure at all would be too much: write at least 1".to_owned()),
             (_, 10_001..) => Err(format!("a stretch of {of} looks is too long: at most 10000")),
-            _ if failures > of => Err(format!("there are never {failures} failures of {of} looks")),
+            _ if failures > of => Err(format!(
+                "there are never {failures} failures of {of} looks: write at least as many looks"
+            )),
             _ => Ok(Self {
                 failures: usize::try_from(failures).unwrap_or(usize::MAX),
                 of: usize::try_from(of).unwrap_or(usize::MAX),

@@ -55,7 +55,7 @@ pub(super) fn fault(
     let pick = Menu { sort: "fault", known: &known, common: BESIDE }.pick(doc, entry, out)?;
     let (n, settings) = pick.kind?;
     let mut act = act(doc, (*faults.get(n)?, settings), pick, out)?;
-    if act.length.is_none() {
+    if act.length.is_none() && doc.get(pick.common, "for").is_none() {
         let help = "write how long it stands, such as `for: 10s`; every fault has an end";
         out.push(Diagnostic::new("`for` is missing", pick.place, help));
     }
@@ -76,8 +76,8 @@ pub(super) fn step(
     let (n, settings) = pick.kind?;
     if let Some(kind) = n.checked_sub(CUES.len()).and_then(|it| kinds.actions.get(it)) {
         let act = act(doc, (kind, settings), pick, out)?;
-        if act.length.is_none() && kind.family == Family::Fault && kind.class != UndoClass::OneShot
-        {
+        let endless = act.length.is_none() && doc.get(pick.common, "for").is_none();
+        if endless && kind.family == Family::Fault && kind.class != UndoClass::OneShot {
             let help = "write how long it stands, such as `for: 10s`; every fault has an end";
             out.push(Diagnostic::new("`for` is missing", pick.place, help));
         }

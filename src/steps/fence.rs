@@ -1,8 +1,9 @@
 //! Shuts a former primary out by a fencing token: whoever holds an older epoch must not acknowledge
 //! writes any more, also when it was only asleep.
 //!
-//! The service's side of the bargain: it reads the token last thing before an acknowledgement leaves
-//! it, and holds a shared lock of `TOKEN.lock` (flock(2)) from the look to the end of the write.
+//! The service's side of the bargain: it reads the token last thing before an acknowledgement
+//! leaves it, and holds a shared lock of `TOKEN.lock` (flock(2)) from the look to the end of the
+//! write.
 
 use serde::{Deserialize, Serialize};
 

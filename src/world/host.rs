@@ -6,8 +6,8 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
-/// A process that cannot be mistaken for a later one with the same number: ticks repeat from boot to
-/// boot, so the boot belongs to it.
+/// A process that cannot be mistaken for a later one with the same number: ticks repeat from boot
+/// to boot, so the boot belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProcessId {

@@ -8,7 +8,7 @@ use std::{
 
 use holdfast::cli::explain;
 
-use crate::banked::{Stage, text};
+use crate::stage::{Stage, text};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

@@ -1,5 +1,9 @@
 //! The shipped drill, on real processes: what it measures is what others measure, too.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed"
+)]
 
 use std::{
     net::SocketAddr,
@@ -18,7 +22,7 @@ use holdfast::{
 };
 use serde_json::{Value, json};
 
-use crate::banked::{Played, Stage, text};
+use crate::stage::{Played, Stage, text};
 
 const DRILL: &str = "chaos-scenarios/drills/ledger-primary-lost.yaml";
 
@@ -204,7 +208,7 @@ fn when_the_runner_of_a_drill_dies_its_deliberate_steps_stand() {
         std::fs::read_to_string(run.join("journal.jsonl")).ok()
     };
     let until = |what: &str| {
-        let deadline = std::time::Instant::now() + Duration::from_secs(60);
+        let deadline = std::time::Instant::now() + Duration::from_mins(1);
         while !journal().is_some_and(|it| it.contains(what)) {
             assert!(std::time::Instant::now() < deadline, "{what} never came");
             std::thread::yield_now();

@@ -3,14 +3,16 @@
 
 use std::path::Path;
 
-use crate::banked::{Stage, text};
+use crate::stage::{Stage, text};
 
 fn shipped(folder: &str) -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let listed = std::fs::read_dir(root.join(folder)).unwrap();
     let names = listed.flatten().map(|it| it.file_name().to_string_lossy().into_owned());
-    let mut files: Vec<_> =
-        names.filter(|it| it.ends_with(".yaml")).map(|it| format!("{folder}/{it}")).collect();
+    let mut files: Vec<_> = names
+        .filter(|it| Path::new(it).extension().is_some_and(|it| it == "yaml"))
+        .map(|it| format!("{folder}/{it}"))
+        .collect();
     files.sort();
     files
 }

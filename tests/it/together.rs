@@ -4,8 +4,8 @@
 use std::{os::unix::process::CommandExt as _, process::Command, time::Instant};
 
 use crate::{
-    banked::{PROGRAM, Stage, text},
     beside::{self, PATIENCE},
+    stage::{PROGRAM, Stage, text},
 };
 
 fn page(address: std::net::SocketAddr) -> String {

@@ -58,7 +58,9 @@ pub(super) fn timeline(evidence: &Evidence) -> Markup {
             (label(y, &phase.name))
             rect.bar2 x=(c(x)) y=(c(y + 4.0)) width=(c(width)) height="14" rx="2" {}
         }
-        @for (n, act) in line.acts.iter().enumerate() { (act_row(time, acts_top + ROW * nth(n), act)) }
+        @for (n, act) in line.acts.iter().enumerate() {
+            (act_row(time, acts_top + ROW * nth(n), act))
+        }
         @if let Some(rto) = outage { (outage_row(time, outage_top, rto)) }
         (moments(time, &line.moments, bottom))
     };

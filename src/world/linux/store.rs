@@ -62,8 +62,8 @@ impl FileStore {
         Ok((store, bytes))
     }
 
-    /// The same, but does not insist on the lock: the guardian has killed the writer, and the kernel
-    /// may take its time with one that hangs in the disk.
+    /// The same, but does not insist on the lock: the guardian has killed the writer, and the
+    /// kernel may take its time with one that hangs in the disk.
     pub fn open_fenced(path: &Path) -> Result<(Self, Vec<u8>), HostError> {
         let no = |why| HostError::os(format!("open {}", path.display()), why);
         let file = OpenOptions::new().read(true).append(true).open(path).map_err(no)?;

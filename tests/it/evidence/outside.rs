@@ -1,4 +1,9 @@
 //! The real executable, and tools that know nothing of us.
+#![expect(
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed"
+)]
 
 use std::{
     path::Path,

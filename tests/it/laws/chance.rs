@@ -34,8 +34,12 @@ fn cut() -> impl Strategy<Value = Cut> {
     })
 }
 
+fn config() -> ProptestConfig {
+    ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn any_acts_in_any_order_are_taken_down_after_a_cut_anywhere(
