@@ -37,7 +37,7 @@ fn example(name: &str, text: &str) -> Script {
          write: {{ url: 'http://x/', body: '{{id}}' }}\n  \
          read: {{ url: 'http://x/{{id}}', contains: x }}\n\
          phases:\n  - phase: all\n    steps:\n      - witness: start\n      \
-         - {name}:\n{settings}        for: 1s\n      - witness: read_back\n"
+         - {name}:\n{settings}\n        for: 1s\n      - witness: read_back\n"
     );
     let source = Source::new("example.yaml", &file);
     let mut complaints = Vec::new();

@@ -96,7 +96,7 @@ fn payments_of_the_bank_become_counters_of_the_agent() {
         lines.filter_map(|it| it.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>()
     };
     until(agent.address, |page| counted(page) >= 50.0);
-    // Once nobody pays any more, the agent has counted what the gateway itself says that it answered.
+    // Once nobody pays any more, the agent has counted what the gateway says that it answered.
     assert!(stage.run(&["sandbox", "stop", "load"]).status.success());
     let gateway = stage.book().address("gateway").unwrap();
     let answered = |page: &str| {

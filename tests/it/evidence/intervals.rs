@@ -95,7 +95,8 @@ proptest! {
         let outcomes = [Outcome::Acked, Outcome::Refused, Outcome::Unknown];
         let found = [Found::Same, Found::Altered, Found::Absent, Found::Blind];
         let (mut writes, mut reads) = (Vec::new(), Vec::new());
-        let (mut acked, mut refused, mut unknown) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let (mut acked, mut refused) = (BTreeSet::new(), BTreeSet::new());
+        let mut unknown = BTreeSet::new();
         let mut at = BTreeMap::new();
         for (seq, (o, f)) in (0_u64..).zip(&rows) {
             let outcome = outcomes[usize::from(*o)];
@@ -108,7 +109,9 @@ proptest! {
         }
         let empty = BTreeSet::new();
         let of = |n: usize| at.get(&n).unwrap_or(&empty);
-        let both = |a: &BTreeSet<u64>, b: &BTreeSet<u64>| u64::try_from(a.intersection(b).count()).unwrap();
+        let both = |a: &BTreeSet<u64>, b: &BTreeSet<u64>| {
+            u64::try_from(a.intersection(b).count()).unwrap()
+        };
         let mut entries = SYNC.told().entries;
         for entry in &mut entries {
             if let Fact::Writes { rows } = &mut entry.fact {
