@@ -121,6 +121,12 @@ impl ProcessTarget {
     }
 }
 
+/// Processes by number and name, for people.
+pub fn named(found: &[Process]) -> String {
+    let all: Vec<_> = found.iter().map(|it| format!("{} ({})", it.id.pid, it.name)).collect();
+    all.join(", ")
+}
+
 /// One target, unless the user says more: the smallest blast radius is the default.
 pub fn one() -> u32 {
     1

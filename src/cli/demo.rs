@@ -216,7 +216,7 @@ fn tell(it: &Evidence) -> Vec<String> {
         Energy::Measured { figures, .. } => {
             let wh = |joules| say::watt_hours(joules);
             let (low, high) = (wh(figures.low), wh(figures.high));
-            format!("  energy    {} [{low}, {high}], by {}", wh(figures.joules), figures.method)
+            format!("  energy    {} Wh [{low}, {high}], by {}", wh(figures.joules), figures.method)
         }
         Energy::Unavailable { why } => format!("  energy    unavailable: {why}"),
     });

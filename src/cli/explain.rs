@@ -4,6 +4,7 @@ use clap::Args;
 
 use crate::{
     about::About,
+    action::ActionKind,
     cli::{exit::Exit, show},
     journal::entry::{Family, UndoClass},
     registry,
@@ -34,33 +35,33 @@ pub(super) fn run(it: &ExplainArgs) -> Exit {
 pub fn table() -> Vec<String> {
     let mut rows = vec!["| kind | what | if we vanish |".to_owned(), "|---|---|---|".to_owned()];
     for it in registry::actions() {
-        let family = match it.family {
-            Family::Fault => "fault",
-            Family::Step => "step",
-        };
-        rows.push(format!(
-            "| {family} `{}` | {} | {} |",
-            it.about.name,
-            it.about.summary,
-            back(it.class)
-        ));
+        let About { name, summary, .. } = it.about;
+        rows.push(format!("| {} `{name}` | {summary} | {} |", family(it.family), back(it)));
     }
     for it in registry::probes() {
-        let summary = it.about.summary;
-        rows.push(format!(
-            "| probe `{}` | {summary}; tells {} | |",
-            it.about.name,
-            it.readings.join(", ")
-        ));
+        let (About { name, summary, .. }, tells) = (it.about, it.readings.join(", "));
+        rows.push(format!("| probe `{name}` | {summary}; tells {tells} | |"));
     }
     rows
 }
 
-fn back(class: UndoClass) -> &'static str {
-    match class {
-        UndoClass::Kernel => "the kernel goes back",
-        UndoClass::Guardian => "the guardian goes back",
-        UndoClass::OneShot => "it cannot be undone",
+fn family(family: Family) -> &'static str {
+    match family {
+        Family::Fault => "fault",
+        Family::Step => "step",
+    }
+}
+
+/// Who goes back. A step was done on purpose: it stands, unless the file says otherwise.
+fn back(kind: &ActionKind) -> &'static str {
+    match (kind.family, kind.class) {
+        (Family::Fault, UndoClass::Kernel) => "the kernel goes back",
+        (Family::Fault, UndoClass::Guardian) => "the guardian goes back",
+        (Family::Fault, UndoClass::OneShot) => "it cannot be undone",
+        (Family::Step, UndoClass::Kernel | UndoClass::Guardian) => {
+            "it stands; with `on_vanish: heal` the guardian goes back"
+        }
+        (Family::Step, UndoClass::OneShot) => "it stands; it cannot be undone",
     }
 }
 
@@ -68,7 +69,7 @@ fn one(name: &str) -> Exit {
     let mut found = false;
     for it in registry::actions().into_iter().filter(|it| it.about.name == name) {
         found = true;
-        card(it.about, &format!("if we vanish: {}", back(it.class)));
+        card(it.about, &format!("if we vanish: {}", back(it)));
     }
     for it in registry::probes().into_iter().filter(|it| it.about.name == name) {
         found = true;

@@ -17,12 +17,13 @@ use crate::{
     journal::chain,
     report::ReportKind,
     reports,
+    world::linux::state::StateFolder,
 };
 
 /// What `holdfast report` is told.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// The run: its id in the state folder, or the path of its folder.
+    /// The run: its id in the state folder, or the path of its folder; `latest` is the newest.
     #[arg(value_name = "RUN")]
     pub run: String,
     /// The form of the report.
@@ -50,6 +51,12 @@ pub(crate) enum NoRun {
         /// Where it was looked for.
         state: PathBuf,
     },
+    /// There is no run at all.
+    #[error("find a run: there is none in {}", state.display())]
+    None {
+        /// The state folder.
+        state: PathBuf,
+    },
     /// The disk said no.
     #[error(transparent)]
     Folder(#[from] FolderError),
@@ -65,7 +72,7 @@ impl NoRun {
     /// Says it, and gives the exit code.
     pub(crate) fn tell(&self) -> ExitCode {
         let code = match self {
-            Self::Unknown { .. } => 2,
+            Self::Unknown { .. } | Self::None { .. } => 2,
             Self::Folder(_) | Self::Broken(_) | Self::Output(_) => 3,
         };
         // Nobody is left to tell if standard error is gone, too.
@@ -76,6 +83,11 @@ impl NoRun {
 
 /// The folder of a run: an id in the state folder, or a path.
 pub(crate) fn find(run: &str, state: &Path) -> Result<PathBuf, NoRun> {
+    if run == "latest" {
+        let folder = StateFolder::at(state);
+        let newest = folder.newest_run().map(|it| folder.run(&it));
+        return newest.ok_or_else(|| NoRun::None { state: state.to_owned() });
+    }
     let by_id = state.join("runs").join(run);
     let is_id = !run.is_empty() && !run.contains('/') && run != "." && run != "..";
     if is_id && folder::is_folder(&by_id) {

@@ -22,7 +22,7 @@ use crate::{
 /// What `holdfast verify` is told.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// The run: its id in the state folder, or the path of its folder.
+    /// The run: its id in the state folder, or the path of its folder; `latest` is the newest.
     #[arg(value_name = "RUN")]
     pub run: String,
     /// The public key (PEM) that must have sealed it.

@@ -107,8 +107,7 @@ impl Keeper {
         let drill = drill.filter(|_| it.kind == RunKind::Drill);
         let (run, kind, title, began) = (it.run, it.kind, it.title, it.began);
         self.index.last.push(Last { run, kind, title, verdict, began, ended: at, drill });
-        let over = self.index.last.len().saturating_sub(LAST_MAX);
-        self.index.last.drain(..over);
+        prune(&mut self.index.last);
     }
 
     fn active(&mut self) -> Option<&mut Active> {
@@ -135,6 +134,17 @@ impl Keeper {
     }
 }
 
+/// Drops the oldest, but never the newest of its kind: many scenarios must not push the last drill
+/// out of sight.
+fn prune(last: &mut Vec<Last>) {
+    while last.len() > LAST_MAX {
+        let newest = |kind| last.iter().rposition(|it| it.kind == kind);
+        let kept = [RunKind::Scenario, RunKind::Drill].map(newest);
+        let Some(oldest) = (0..last.len()).find(|it| !kept.contains(&Some(*it))) else { return };
+        last.remove(oldest);
+    }
+}
+
 /// Whether a reader could tell the two apart.
 fn told(before: &Index, after: &Index) -> bool {
     let plain = |it: &Index| {
@@ -145,4 +155,29 @@ fn told(before: &Index, after: &Index) -> bool {
         it
     };
     plain(before) != plain(after)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::Verdict;
+
+    #[test]
+    fn many_scenarios_do_not_push_the_last_drill_out() {
+        let last = |kind, n: usize| Last {
+            run: n.to_string(),
+            kind,
+            title: String::new(),
+            verdict: Verdict::Pass,
+            began: 0.0,
+            ended: 0.0,
+            drill: None,
+        };
+        let mut all = vec![last(RunKind::Drill, 0), last(RunKind::Drill, 1)];
+        all.extend((2..100).map(|n| last(RunKind::Scenario, n)));
+        prune(&mut all);
+        assert_eq!(all.len(), LAST_MAX);
+        assert_eq!(all.first().map(|it| it.run.as_str()), Some("1"));
+        assert_eq!(all.last().map(|it| it.run.as_str()), Some("99"));
+    }
 }

@@ -6,7 +6,7 @@ use crate::{
         say::{self, Answer},
         timeline::{Act, ActState, MomentKind},
     },
-    journal::entry::{Family, Found, When},
+    journal::entry::{Family, Found, UndoClass, When},
     verdict::Verdict,
 };
 
@@ -36,7 +36,7 @@ pub(crate) fn reasons(evidence: &Evidence, ended: bool) -> Vec<Reason> {
     }
     reasons.extend(evidence.timeline.acts.iter().flat_map(|it| act(it, ended)));
     for phase in &evidence.not_exercised {
-        let why = format!("phase `{}` was planned and not exercised", phase.phase);
+        let why = format!("phase “{}” was planned and not exercised", phase.phase);
         reasons.push((Verdict::Inconclusive, why));
     }
     for it in &evidence.timeline.moments {
@@ -74,7 +74,7 @@ fn hypothesis(it: &Hypothesis) -> Vec<Reason> {
     let name = &it.planned.name;
     let judgements = it.judgements.iter();
     judgements
-        .map(|it| weigh(&format!("`{name}`, {}", when(it.when)), it.answer, &it.why))
+        .map(|it| weigh(&format!("“{name}”, {}", when(it.when)), it.answer, &it.why))
         .collect()
 }
 
@@ -86,28 +86,28 @@ fn act(it: &Act, ended: bool) -> Vec<Reason> {
             Family::Fault => Verdict::Inconclusive,
             Family::Step => Verdict::Fail,
         };
-        reasons.push((worst, format!("`{name}` could not be done: {why}")));
+        reasons.push((worst, format!("“{name}” could not be done: {why}")));
     }
     if let Some(effect) = it.effect.as_ref().filter(|it| it.seen != Verdict::Pass) {
-        let why = format!("`{name}` was not seen to act: {}", effect.how);
+        let why = format!("“{name}” was not seen to act: {}", effect.how);
         reasons.push((Verdict::Inconclusive, why));
     }
     let stands = match (it.state, it.family) {
         (ActState::Stuck, _) => {
             let why = it.stuck.as_deref().unwrap_or("no reason given");
-            Some((Verdict::Fail, format!("`{name}` could not be undone: {why}")))
+            Some((Verdict::Fail, format!("“{name}” could not be undone: {why}")))
         }
         (ActState::Outstanding, _) if ended => {
-            Some((Verdict::Fail, format!("`{name}` was not undone")))
+            Some((Verdict::Fail, format!("“{name}” was not undone")))
         }
         (ActState::Outstanding, _) => {
-            Some((Verdict::Inconclusive, format!("`{name}` stands in the world")))
+            Some((Verdict::Inconclusive, format!("“{name}” stands in the world")))
         }
-        (ActState::Kept, Family::Fault) => Some((
+        (ActState::Kept, Family::Fault) if it.class != UndoClass::OneShot => Some((
             Verdict::Inconclusive,
-            format!("the fault `{name}` was left standing on purpose"),
+            format!("the fault “{name}” was left standing on purpose"),
         )),
-        (ActState::Kept, Family::Step) | (ActState::Undone | ActState::Spent, _) => None,
+        (ActState::Kept | ActState::Undone | ActState::Spent, _) => None,
     };
     reasons.extend(stands);
     reasons

@@ -30,7 +30,7 @@ pub fn sentences(evidence: &Evidence) -> Vec<String> {
             _ => "its bounds are those of the method",
         };
         said.push(format!(
-            "Energy is of the whole host, by the method `{}`: {covers}. A phase's share is what \
+            "Energy is of the whole host, by the method “{}”: {covers}. A phase's share is what \
              the cumulative reading gained between its ends, interpolated between samples. \
              1 Wh is 3,600 J.",
             figures.method
@@ -81,19 +81,19 @@ fn loss(drill: &Drill) -> String {
                     the return."
         .to_owned();
     if let Some(exposed) = drill.rpo.exposed {
-        text += &format!(
+        text.extend([format!(
             " Exposed were {}: those acknowledged in the last {} before the fault or later, and \
              before the return.",
             say::plural(exposed, "write"),
             say::length(EXPOSED_US)
-        );
+        )]);
     }
     if let Some(chance) = drill.rpo.chance_at_most {
-        text += &format!(
+        text.extend([format!(
             " That none of them was lost bounds the chance of losing one at {} with 95 % \
              confidence (rule of three, 3/N, for independent writes); it does not make it zero.",
             say::percent(chance)
-        );
+        )]);
     }
     text
 }
@@ -108,12 +108,15 @@ fn clocks(evidence: &Evidence, said: &mut Vec<String>) {
     }
     if clocks.wall_stepped_us != 0 {
         let by = say::length(clocks.wall_stepped_us.saturating_abs());
-        text +=
-            &format!(" The time of day was moved by {by} during the run; spans do not feel it.");
+        text.extend([format!(
+            " The time of day was moved by {by} during the run; spans do not feel it."
+        )]);
     }
     if clocks.slept_us > 0 {
         let slept = say::length(clocks.slept_us);
-        text += &format!(" The machine slept for {slept}, which the steady clock does not count.");
+        text.extend([format!(
+            " The machine slept for {slept}, which the steady clock does not count."
+        )]);
     }
     if clocks.reboots > 0 {
         text += " The machine was restarted; times across that are of the wall clock.";

@@ -249,7 +249,7 @@ impl Rto {
         let wanted = say::length_u(self.objective_us);
         let objective = signed(self.objective_us);
         let (lower, upper) = (self.lower_us.unwrap_or(0), self.upper_us);
-        let took = say::interval(lower, upper);
+        let (took, watched) = (say::interval(lower, upper), say::bound(lower));
         (self.answer, self.why) = match (seen, upper) {
             (Outage::Blind, _) => (
                 Answer::Inconclusive,
@@ -269,11 +269,11 @@ impl Rto {
             ),
             (Outage::Lasting { .. }, _) if lower > objective => (
                 Answer::Fail,
-                format!("the service did not come back within {took}, and {wanted} is allowed"),
+                format!("the service was still down after {watched}, and {wanted} is allowed"),
             ),
             (Outage::Lasting { .. }, _) => (
                 Answer::Inconclusive,
-                format!("the service was not seen to come back; it was watched for {took}"),
+                format!("the service was still down after {watched}, when the witness stopped"),
             ),
             (Outage::Restored { .. }, Some(upper)) if upper <= objective => (
                 Answer::Pass,

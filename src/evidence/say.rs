@@ -44,8 +44,12 @@ pub fn length_u(us: u64) -> String {
     length(signed(us))
 }
 
-/// An interval of lengths: `1.234 to 1.256 s`, `at least 4.200 s`. Bounds keep their milliseconds.
+/// An interval of lengths: `1.234 to 1.256 s`, `at least 4.200 s`. Bounds keep their milliseconds,
+/// and are rounded outwards.
 pub fn interval(lower_us: i64, upper_us: Option<i64>) -> String {
+    let lower_us = lower_us.div_euclid(1_000).saturating_mul(1_000);
+    let upper_us =
+        upper_us.map(|it| it.saturating_add(999).div_euclid(1_000).saturating_mul(1_000));
     match upper_us {
         Some(upper) => {
             let (lower, upper) = (bound(lower_us), bound(upper));
@@ -191,7 +195,7 @@ mod tests {
             ["0 s", "870 µs", "4.2 ms", "320 ms", "12.34 s", "12 min 05 s", "2 h 30 min"]
         );
         assert_eq!(interval(320_000, Some(1_344_000)), "320 ms to 1.344 s");
-        assert_eq!(interval(1_974_000, Some(2_001_000)), "1.974 to 2.001 s");
+        assert_eq!(interval(1_974_999, Some(2_000_001)), "1.974 to 2.001 s");
         assert_eq!(percent(0.999_99), "> 99.9 %");
         assert_eq!(bytes(14_889_779), "14.2 MiB");
         assert_eq!((grouped(1_234_567), grouped(12)), ("1,234,567".to_owned(), "12".to_owned()));

@@ -237,7 +237,10 @@ impl Timeline {
         }
         if let Fact::Undone { from_us, to_us, .. } = fact {
             act.undone = Some(scale.window(*from_us, *to_us));
-            act.state = ActState::Undone;
+            // What cannot be undone is not healed by an undo that finds nothing to do.
+            if act.class != UndoClass::OneShot {
+                act.state = ActState::Undone;
+            }
         }
         // What could never be undone is not "kept": nobody had a choice.
         if let Fact::Kept { .. } = fact

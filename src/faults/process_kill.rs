@@ -6,7 +6,7 @@ use crate::{
     about::{About, Need},
     action::{Action, Effect, Failure, Plan, Refusal},
     journal::entry::UndoClass,
-    target::{ProcessTarget, one},
+    target::{ProcessTarget, named, one},
     world::{
         World,
         host::{ProcessId, Signal},
@@ -50,9 +50,8 @@ impl Action for ProcessKill {
 
     async fn plan(&self, world: &World) -> Result<Plan<Killed>, Refusal> {
         let found = self.target.choose(self.max_targets, world)?;
-        let names: Vec<_> = found.iter().map(|it| format!("{} ({})", it.id.pid, it.name)).collect();
         Ok(Plan {
-            will: format!("send {} to {}", self.signal.signal().word(), names.join(", ")),
+            will: format!("send {} to {}", self.signal.signal().word(), named(&found)),
             by_hand: vec![format!("start {} again, as its service does", self.target)],
             undo: Killed(found.into_iter().map(|it| it.id).collect()),
         })

@@ -7,7 +7,7 @@ use crate::{
     about::{About, Need},
     action::{Action, Effect, Failure, Plan, Refusal},
     journal::entry::UndoClass,
-    target::{ProcessTarget, one},
+    target::{ProcessTarget, named, one},
     world::{
         World,
         host::{ProcessId, Signal},
@@ -44,9 +44,8 @@ impl Action for ProcessPause {
         if found.is_empty() {
             return Err(Refusal::NotReady(format!("every {} is paused already", self.target)));
         }
-        let names: Vec<_> = found.iter().map(|it| format!("{} ({})", it.id.pid, it.name)).collect();
         Ok(Plan {
-            will: format!("pause {}", names.join(", ")),
+            will: format!("pause {}", named(&found)),
             by_hand: found.iter().map(|it| format!("kill -CONT {}", it.id.pid)).collect(),
             undo: Paused(found.into_iter().map(|it| it.id).collect()),
         })

@@ -42,10 +42,12 @@ fn plain(text: &str) -> String {
     let mut safe = String::new();
     for it in text.chars() {
         match it {
-            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '!' => {
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '#' | '|' | '~' | '!' => {
                 safe.push('\\');
                 safe.push(it);
             }
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
             '&' => safe.push_str("&amp;"),
             _ if it.is_control() => safe.push(' '),
             _ => safe.push(it),
@@ -78,10 +80,10 @@ fn head(evidence: &Evidence) -> String {
         plain(&run.id),
     );
     if !run.description.is_empty() {
-        text += &format!("{}\n\n", plain(&run.description));
+        text.extend([format!("{}\n\n", plain(&run.description))]);
     }
     for why in &evidence.why {
-        text += &format!("- {}\n", plain(why));
+        text.extend([format!("- {}\n", plain(why))]);
     }
     text + "\n"
 }
@@ -213,7 +215,7 @@ fn acts(evidence: &Evidence) -> String {
     if !evidence.not_exercised.is_empty() {
         text += "## What was not exercised 未演练\n\n";
         for it in &evidence.not_exercised {
-            text += &format!("- {}: {}\n", plain(&it.phase), plain(&it.items.join("; ")));
+            text.extend([format!("- {}: {}\n", plain(&it.phase), plain(&it.items.join("; ")))]);
         }
         text += "\n";
     }
@@ -223,7 +225,7 @@ fn acts(evidence: &Evidence) -> String {
 fn ends(evidence: &Evidence) -> String {
     let mut text = "## Method and limits\n\n".to_owned();
     for it in method::sentences(evidence) {
-        text += &format!("- {}\n", plain(&it));
+        text.extend([format!("- {}\n", plain(&it))]);
     }
     text += "\n## How to verify\n\n`holdfast verify FOLDER --key seal.pub`, or without our program, \
              in the run's folder:\n\n";

@@ -23,7 +23,7 @@ use holdfast::{
 };
 use rustix::process::Signal;
 
-use super::ground::{Ground, quiet, send, state, wait, within};
+use super::stage::{Stage, quiet, send, state, wait, within};
 
 /// Nothing of ours stands so long after the runner's death.
 const HEALED_MAX: Duration = Duration::from_secs(1);
@@ -75,14 +75,14 @@ fn instants(usual: u64) -> u64 {
 }
 
 /// A long pause that stands: victims, and the runner that paused them.
-pub(super) fn paused(victims: usize) -> (Ground, Child) {
-    let ground = Ground::new(victims);
-    let file = ground.file("long.yaml", LONG);
-    let runner = ground.play(&file);
+pub(super) fn paused(victims: usize) -> (Stage, Child) {
+    let stage = Stage::new(victims);
+    let file = stage.file("long.yaml", LONG);
+    let runner = stage.play(&file);
     let acts = |it: &Fact| matches!(it, Fact::Effect { .. });
-    assert!(within(PATIENCE, || ground.has(acts)), "it was paused");
-    assert!(ground.stopped().iter().all(|it| *it), "all are stopped: {:?}", ground.stopped());
-    (ground, runner)
+    assert!(within(PATIENCE, || stage.has(acts)), "it was paused");
+    assert!(stage.stopped().iter().all(|it| *it), "all are stopped: {:?}", stage.stopped());
+    (stage, runner)
 }
 
 #[test]
@@ -122,12 +122,12 @@ enum Instants {
 }
 
 impl Instants {
-    fn wait(self, ground: &Ground, runner: &mut Child) {
+    fn wait(self, stage: &Stage, runner: &mut Child) {
         match self {
             Self::AfterStart(length) => thread::sleep(length),
             Self::AfterFact(n, length) => {
                 let told = || {
-                    let all = ground.journals();
+                    let all = stage.journals();
                     let read = all.first().and_then(|it| chain::read(&it.1).ok());
                     let facts = read.map_or_else(Vec::new, |it| it.entries);
                     let counts =
@@ -144,35 +144,35 @@ impl Instants {
 
 /// Kills a runner; tells its last word, and how long healing took.
 fn die_at(at: Instants) -> (String, Duration) {
-    let ground = Ground::new(2);
-    let file = ground.file("die.yaml", SCENARIO);
-    let mut runner = ground.play(&file);
-    at.wait(&ground, &mut runner);
+    let stage = Stage::new(2);
+    let file = stage.file("die.yaml", SCENARIO);
+    let mut runner = stage.play(&file);
+    at.wait(&stage, &mut runner);
     let ended = runner.try_wait().expect("a child of ours").is_some();
     send(runner.id(), Signal::KILL);
-    let last = last_word(&ground, ended);
+    let last = last_word(&stage, ended);
     let death = Instant::now();
     let story = format!("killed {at:?}, {last}");
-    let holds = || ground.helpers().into_iter().any(|it| Some(it) != ground.guardian());
-    let healed = within(HEALED_MAX, || ground.is_healed() && !holds());
-    assert!(healed, "{story}: {:?} {:?}", ground.stopped(), ground.helpers());
+    let holds = || stage.helpers().into_iter().any(|it| Some(it) != stage.guardian());
+    let healed = within(HEALED_MAX, || stage.is_healed() && !holds());
+    assert!(healed, "{story}: {:?} {:?}", stage.stopped(), stage.helpers());
     let took = death.elapsed();
     runner.wait().expect("a child of ours");
-    assert!(within(PATIENCE, || ground.helpers().is_empty()), "{story}: the guardian lives");
-    if ground.open() > 0 {
-        let done = ground.run(&["recover"]);
+    assert!(within(PATIENCE, || stage.helpers().is_empty()), "{story}: the guardian lives");
+    if stage.open() > 0 {
+        let done = stage.run(&["recover"]);
         assert_eq!(done.code, Some(0), "{story}: {done:?}");
     }
-    ground.assert_settled(&story);
+    stage.assert_settled(&story);
     (last, took)
 }
 
 /// The kind of the last fact that a runner wrote.
-fn last_word(ground: &Ground, ended: bool) -> String {
+fn last_word(stage: &Stage, ended: bool) -> String {
     if ended {
         return "it had ended".to_owned();
     }
-    let all = ground.journals();
+    let all = stage.journals();
     let lines = all.first().map(|it| chain::read(&it.1).expect("a journal"));
     let last = lines.and_then(|it| it.entries.last().map(|it| format!("{:?}", it.fact)));
     let word = |it: String| it.split([' ', '(', '{']).next().unwrap_or_default().to_owned();
@@ -182,12 +182,12 @@ fn last_word(ground: &Ground, ended: bool) -> String {
 #[test]
 fn a_runner_that_is_asked_to_stop_goes_back_and_says_its_last_word() {
     for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
-        let (ground, mut runner) = paused(2);
+        let (stage, mut runner) = paused(2);
         send(runner.id(), signal);
         let code = wait(&mut runner, PATIENCE);
         assert_eq!(code, Some(4), "{signal:?}: nobody saw it through");
-        ground.assert_settled(&format!("{signal:?}"));
-        assert!(ground.has(|it| matches!(it, Fact::Aborted { why } if why.contains("SIG"))));
+        stage.assert_settled(&format!("{signal:?}"));
+        assert!(stage.has(|it| matches!(it, Fact::Aborted { why } if why.contains("SIG"))));
     }
 }
 
@@ -198,136 +198,136 @@ fn a_runner_that_is_asked_to_stop_at_any_instant_leaves_nothing_standing() {
         let at = Duration::from_millis(dice.below(1_500));
         let signal = [Signal::TERM, Signal::INT, Signal::HUP]
             [usize::try_from(dice.below(3)).expect("it is small")];
-        let ground = Ground::new(2);
-        let file = ground.file("die.yaml", SCENARIO);
-        let mut runner = ground.play(&file);
+        let stage = Stage::new(2);
+        let file = stage.file("die.yaml", SCENARIO);
+        let mut runner = stage.play(&file);
         // Before its first line it has touched nothing, and may just die.
-        assert!(within(PATIENCE, || ground.has(|it| matches!(it, Fact::Began(_)))));
+        assert!(within(PATIENCE, || stage.has(|it| matches!(it, Fact::Began(_)))));
         thread::sleep(at);
         send(runner.id(), signal);
         let code = wait(&mut runner, PATIENCE);
         let story = format!("{signal:?} after {at:?}: {code:?}");
         assert!(code.is_some_and(|it| it != 5), "{story}");
-        ground.assert_settled(&story);
+        stage.assert_settled(&story);
     }
 }
 
 #[test]
 fn a_runner_that_hangs_is_fenced_and_healed_for() {
-    let (ground, mut runner) = paused(2);
+    let (stage, mut runner) = paused(2);
     send(runner.id(), Signal::STOP);
-    assert!(within(LEASE + HEALED_MAX, || ground.is_healed()), "healed within lease and a second");
+    assert!(within(LEASE + HEALED_MAX, || stage.is_healed()), "healed within lease and a second");
     assert_eq!(wait(&mut runner, PATIENCE), None, "it was killed, so that it never wakes up");
-    assert!(within(PATIENCE, || ground.helpers().is_empty()), "the guardian went home");
-    ground.assert_settled("hung");
-    assert!(ground.has(|it| matches!(it, Fact::TakenOver { why, .. } if why.contains("hung"))));
+    assert!(within(PATIENCE, || stage.helpers().is_empty()), "the guardian went home");
+    stage.assert_settled("hung");
+    assert!(stage.has(|it| matches!(it, Fact::TakenOver { why, .. } if why.contains("hung"))));
 }
 
 #[test]
 fn a_runner_without_its_guardian_goes_back() {
     for signal in [Signal::KILL, Signal::TERM] {
-        let (ground, mut runner) = paused(2);
-        send(ground.guardian().expect("a guardian"), signal);
+        let (stage, mut runner) = paused(2);
+        send(stage.guardian().expect("a guardian"), signal);
         let code = wait(&mut runner, PATIENCE);
         if signal == Signal::KILL {
             assert_eq!(code, Some(4), "the runner noticed by itself");
         }
-        assert!(within(PATIENCE, || ground.helpers().is_empty()), "the guardian went home");
-        ground.assert_settled(&format!("the guardian got {signal:?}"));
+        assert!(within(PATIENCE, || stage.helpers().is_empty()), "the guardian went home");
+        stage.assert_settled(&format!("the guardian got {signal:?}"));
     }
 }
 
 #[test]
 fn both_told_to_stop_at_once_end_well_and_do_not_wait_for_each_other() {
-    let (ground, mut runner) = paused(2);
-    send(ground.guardian().expect("a guardian"), Signal::TERM);
+    let (stage, mut runner) = paused(2);
+    send(stage.guardian().expect("a guardian"), Signal::TERM);
     send(runner.id(), Signal::TERM);
     assert_eq!(wait(&mut runner, Duration::from_secs(8)), Some(4), "it was not killed");
-    ground.assert_settled("both told");
+    stage.assert_settled("both told");
 }
 
 #[test]
 fn a_guardian_that_hangs_does_not_hold_its_runner_up() {
-    let (ground, mut runner) = paused(2);
-    send(ground.guardian().expect("a guardian"), Signal::STOP);
+    let (stage, mut runner) = paused(2);
+    send(stage.guardian().expect("a guardian"), Signal::STOP);
     send(runner.id(), Signal::TERM);
     assert_eq!(wait(&mut runner, PATIENCE), Some(4));
-    ground.assert_settled("the guardian hung");
+    stage.assert_settled("the guardian hung");
 }
 
 /// Leaves victims stopped and nobody who cares: the guardian is stopped before the runner dies.
-pub(super) fn abandoned() -> Ground {
-    let (ground, mut runner) = paused(2);
-    let guardian = ground.guardian().expect("a guardian");
+pub(super) fn abandoned() -> Stage {
+    let (stage, mut runner) = paused(2);
+    let guardian = stage.guardian().expect("a guardian");
     send(guardian, Signal::STOP);
     assert!(within(PATIENCE, || state(guardian) == Some('T')));
     send(runner.id(), Signal::KILL);
     send(guardian, Signal::KILL);
     runner.wait().expect("a child of ours");
-    assert!(within(PATIENCE, || ground.helpers().is_empty()));
-    assert!(ground.stopped().iter().all(|it| *it), "nobody healed");
-    assert_eq!(ground.open(), 1);
-    ground
+    assert!(within(PATIENCE, || stage.helpers().is_empty()));
+    assert!(stage.stopped().iter().all(|it| *it), "nobody healed");
+    assert_eq!(stage.open(), 1);
+    stage
 }
 
 #[test]
 fn recover_heals_when_runner_and_guardian_are_dead() {
-    let ground = abandoned();
-    let done = ground.run(&["recover"]);
+    let stage = abandoned();
+    let done = stage.run(&["recover"]);
     assert_eq!(done.code, Some(0), "{done:?}");
     assert!(done.out.contains("1 acts were taken down"), "{done:?}");
-    ground.assert_settled("recovered");
-    let again = ground.run(&["recover"]);
+    stage.assert_settled("recovered");
+    let again = stage.run(&["recover"]);
     assert_eq!((again.code, again.out.trim()), (Some(0), "nothing was left to take down"));
 }
 
 #[test]
 fn the_next_run_heals_what_the_last_one_left() {
-    let ground = abandoned();
-    let file = ground.file(
+    let stage = abandoned();
+    let file = stage.file(
         "next.yaml",
         "title: next\nmethod:\n  - cpu_burn: { percent: 5, cores: 1 }\n    for: 50ms\n",
     );
-    let done = ground.run(&["chaos", "run", &file.display().to_string()]);
+    let done = stage.run(&["chaos", "run", &file.display().to_string()]);
     assert!(matches!(done.code, Some(0 | 4)), "{done:?}");
-    ground.assert_settled("healed by the next run");
+    stage.assert_settled("healed by the next run");
 }
 
 #[test]
 fn a_recovery_that_is_killed_is_finished_by_the_next() {
     let mut dice = dice("recover");
     for _ in 0..instants(4) {
-        let ground = abandoned();
+        let stage = abandoned();
         for _ in 0..3 {
-            let mut it = quiet(&mut ground.holdfast(&["recover"])).spawn().expect("it starts");
+            let mut it = quiet(&mut stage.holdfast(&["recover"])).spawn().expect("it starts");
             thread::sleep(Duration::from_millis(dice.below(60)));
             it.kill().expect("a child of ours");
             it.wait().expect("a child of ours");
         }
-        let done = ground.run(&["recover"]);
+        let done = stage.run(&["recover"]);
         assert_eq!(done.code, Some(0), "{done:?}");
-        ground.assert_settled("recovered after deaths");
+        stage.assert_settled("recovered after deaths");
     }
 }
 
 #[test]
 fn who_was_paused_by_somebody_else_stays_paused() {
     for death in [Signal::KILL, Signal::TERM] {
-        let ground = Ground::new(3);
-        let theirs = ground.pids()[1];
+        let stage = Stage::new(3);
+        let theirs = stage.pids()[1];
         send(theirs, Signal::STOP);
         assert!(within(PATIENCE, || state(theirs) == Some('T')));
-        let file: PathBuf = ground.file("long.yaml", LONG);
-        let mut runner = ground.play(&file);
-        assert!(within(PATIENCE, || ground.stopped().iter().all(|it| *it)), "all are stopped");
+        let file: PathBuf = stage.file("long.yaml", LONG);
+        let mut runner = stage.play(&file);
+        assert!(within(PATIENCE, || stage.stopped().iter().all(|it| *it)), "all are stopped");
         send(runner.id(), death);
-        let healed = || ground.stopped() == [false, true, false];
-        assert!(within(PATIENCE, healed), "{death:?}: {:?}", ground.stopped());
+        let healed = || stage.stopped() == [false, true, false];
+        assert!(within(PATIENCE, healed), "{death:?}: {:?}", stage.stopped());
         runner.wait().expect("a child of ours");
-        assert!(within(PATIENCE, || ground.helpers().is_empty()));
-        assert!(healed(), "and it stays so: {:?}", ground.stopped());
-        let done = ground.run(&["recover"]);
+        assert!(within(PATIENCE, || stage.helpers().is_empty()));
+        assert!(healed(), "and it stays so: {:?}", stage.stopped());
+        let done = stage.run(&["recover"]);
         assert_eq!(done.code, Some(0), "{done:?}");
-        assert!(healed(), "recover leaves it alone, too: {:?}", ground.stopped());
+        assert!(healed(), "recover leaves it alone, too: {:?}", stage.stopped());
     }
 }

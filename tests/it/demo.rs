@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use crate::stage::{PROGRAM, text};
+use crate::banked::{PROGRAM, text};
 
 /// Processes that have this text in their command line.
 fn processes(of: &str) -> Vec<String> {

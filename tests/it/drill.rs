@@ -18,7 +18,7 @@ use holdfast::{
 };
 use serde_json::{Value, json};
 
-use crate::stage::{Played, Stage, text};
+use crate::banked::{Played, Stage, text};
 
 const DRILL: &str = "chaos-scenarios/drills/ledger-primary-lost.yaml";
 

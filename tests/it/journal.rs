@@ -21,7 +21,7 @@ use tempfile::TempDir;
 
 use super::{
     crash::{PATIENCE, abandoned, paused},
-    ground::{Done, Ground, send, wait, within},
+    stage::{Done, Stage, send, wait, within},
 };
 
 /// A small disk of its own.
@@ -79,7 +79,7 @@ fn watched(length: &str, every: &str) -> String {
         .map(|n| {
             format!(
                 "  - name: a hypothesis with a long name, number {n}\n    \
-                 process: {{ target: {{ pid_file: GROUND/pid }} }}\n    \
+                 process: {{ target: {{ pid_file: HERE/pid }} }}\n    \
                  expect: {{ count: {{ min: 0 }} }}\n    every: {every}\n"
             )
         })
@@ -91,34 +91,34 @@ fn watched(length: &str, every: &str) -> String {
     )
 }
 
-fn chaos(ground: &Ground, state: &Path, text: &str) -> Command {
-    let file = ground.file("busy.yaml", text);
-    let mut it = ground.holdfast(&["chaos", "run"]);
+fn chaos(stage: &Stage, state: &Path, text: &str) -> Command {
+    let file = stage.file("busy.yaml", text);
+    let mut it = stage.holdfast(&["chaos", "run"]);
     it.arg(file).arg("--state").arg(state);
     it
 }
 
-fn path_of_journal(ground: &Ground) -> PathBuf {
-    let all = ground.journals();
-    ground.state().join("runs").join(&all.first().expect("a run").0).join("journal.jsonl")
+fn path_of_journal(stage: &Stage) -> PathBuf {
+    let all = stage.journals();
+    stage.state().join("runs").join(&all.first().expect("a run").0).join("journal.jsonl")
 }
 
 #[test]
 fn a_torn_tail_is_cut_and_the_run_is_healed() {
-    let ground = abandoned();
-    let path = path_of_journal(&ground);
+    let stage = abandoned();
+    let path = path_of_journal(&stage);
     let mut file = fs::OpenOptions::new().append(true).open(&path).expect("a journal");
     file.write_all(br#"{"v":1,"n":7,"epoch":1,"at_us":12,"pr"#).expect("room");
-    let done = ground.run(&["recover"]);
+    let done = stage.run(&["recover"]);
     assert_eq!(done.code, Some(0), "{done:?}");
-    assert_eq!(ground.journal().1.torn, 0);
-    ground.assert_settled("torn at the end");
+    assert_eq!(stage.journal().1.torn, 0);
+    stage.assert_settled("torn at the end");
 }
 
 #[test]
 fn a_broken_middle_is_refused_by_line_and_nothing_is_guessed() {
-    let ground = abandoned();
-    let path = path_of_journal(&ground);
+    let stage = abandoned();
+    let path = path_of_journal(&stage);
     let good = fs::read(&path).expect("a journal");
     let lines: Vec<&[u8]> = good.split_inclusive(|it| *it == b'\n').collect();
     let half = &lines[2][..lines[2].len() / 2];
@@ -131,59 +131,59 @@ fn a_broken_middle_is_refused_by_line_and_nothing_is_guessed() {
     ];
     for (line, bytes) in broken {
         fs::write(&path, &bytes).expect("it is ours");
-        let done = ground.run(&["recover"]);
+        let done = stage.run(&["recover"]);
         assert_eq!(done.code, Some(5), "{done:?}");
         assert!(done.err.contains(line) && done.err.contains("nothing was guessed"), "{done:?}");
         assert_eq!(fs::read(&path).expect("a journal"), bytes, "{line}: it was changed");
-        assert!(ground.stopped().iter().all(|it| *it), "{line}: somebody guessed");
-        assert_eq!(ground.open(), 1);
-        let file = ground.file("x.yaml", &watched("1ms", "20ms"));
-        let next = ground.run(&["chaos", "run", &file.display().to_string()]);
+        assert!(stage.stopped().iter().all(|it| *it), "{line}: somebody guessed");
+        assert_eq!(stage.open(), 1);
+        let file = stage.file("x.yaml", &watched("1ms", "20ms"));
+        let next = stage.run(&["chaos", "run", &file.display().to_string()]);
         assert_eq!(next.code, Some(5), "no run begins over what may still stand: {next:?}");
     }
     fs::write(&path, good).expect("it is ours");
-    assert_eq!(ground.run(&["recover"]).code, Some(0));
-    ground.assert_settled("mended");
+    assert_eq!(stage.run(&["recover"]).code, Some(0));
+    stage.assert_settled("mended");
 }
 
 #[test]
 fn a_run_without_a_journal_had_touched_nothing() {
-    let ground = Ground::new(0);
+    let stage = Stage::new(0);
     let run = "20260101T000000Z-00000000";
-    fs::create_dir_all(ground.state().join("runs").join(run)).expect("a folder");
-    fs::create_dir_all(ground.state().join("open")).expect("a folder");
-    fs::write(ground.state().join("open").join(run), "").expect("a file");
-    let done = ground.run(&["recover"]);
+    fs::create_dir_all(stage.state().join("runs").join(run)).expect("a folder");
+    fs::create_dir_all(stage.state().join("open")).expect("a folder");
+    fs::write(stage.state().join("open").join(run), "").expect("a file");
+    let done = stage.run(&["recover"]);
     assert_eq!((done.code, done.out.trim()), (Some(0), &*format!("{run}: nothing stood")));
-    assert_eq!(ground.open(), 0);
+    assert_eq!(stage.open(), 0);
 }
 
 #[test]
 fn of_two_runs_at_once_the_second_is_refused() {
-    let (ground, mut runner) = paused(1);
-    let file = ground.file("x.yaml", &watched("1ms", "20ms"));
+    let (stage, mut runner) = paused(1);
+    let file = stage.file("x.yaml", &watched("1ms", "20ms"));
     for args in [&["chaos", "run", &file.display().to_string()][..], &["recover"]] {
-        let done = ground.run(args);
+        let done = stage.run(args);
         assert_eq!(done.code, Some(3), "{done:?}");
         let holder = format!("(process {})", runner.id());
         assert!(done.err.contains(&holder) && done.err.contains("help: "), "{done:?}");
     }
-    assert_eq!(ground.stopped(), [true], "the first is not disturbed");
+    assert_eq!(stage.stopped(), [true], "the first is not disturbed");
     send(runner.id(), Signal::TERM);
     assert_eq!(wait(&mut runner, PATIENCE), Some(4));
-    ground.assert_settled("the first of two");
+    stage.assert_settled("the first of two");
 }
 
 #[test]
 fn a_state_folder_that_cannot_be_written_is_refused_with_a_way_out() {
     let Some(disk) = Disk::mount("size=600k,ro") else { return };
-    let ground = Ground::new(1);
+    let stage = Stage::new(1);
     let done: Done =
-        chaos(&ground, &disk.path().join("state"), &watched("1s", "20ms")).output().into_done();
+        chaos(&stage, &disk.path().join("state"), &watched("1s", "20ms")).output().into_done();
     assert_eq!(done.code, Some(3), "{done:?}");
     assert!(done.err.contains("Read-only file system"), "{done:?}");
     assert!(done.err.contains("--state or HOLDFAST_STATE"), "{done:?}");
-    assert!(ground.is_healed());
+    assert!(stage.is_healed());
 }
 
 #[test]
@@ -191,15 +191,15 @@ fn on_a_full_disk_nothing_is_begun() {
     for left in [0, 8 * 1024, 128 * 1024] {
         let Some(disk) = Disk::mount("size=600k") else { return };
         disk.fill(left);
-        let ground = Ground::new(1);
-        let done: Done = chaos(&ground, disk.path(), &watched("1s", "20ms")).output().into_done();
+        let stage = Stage::new(1);
+        let done: Done = chaos(&stage, disk.path(), &watched("1s", "20ms")).output().into_done();
         assert_eq!(done.code, Some(3), "{left} bytes left: {done:?}");
         assert!(done.err.contains(&disk.path().display().to_string()), "{done:?}");
         assert!(done.err.contains("No space left") && done.err.contains("help: "), "{done:?}");
-        assert!(ground.is_healed());
+        assert!(stage.is_healed());
         disk.empty();
         let done: Done =
-            ground.holdfast(&["recover", "--state"]).arg(disk.path()).output().into_done();
+            stage.holdfast(&["recover", "--state"]).arg(disk.path()).output().into_done();
         assert_eq!(done.code, Some(0), "{done:?}");
     }
 }
@@ -209,12 +209,12 @@ fn a_disk_that_fills_up_during_a_run_ends_it_and_the_world_is_healed() {
     // The first is over before the room that was reserved is used up, the second is not.
     for (length, every) in [("2s", "200ms"), ("4m", "1ms")] {
         let Some(disk) = Disk::mount("size=2m") else { return };
-        let ground = Ground::new(1);
+        let stage = Stage::new(1);
         let runner =
-            chaos(&ground, disk.path(), &watched(length, every)).spawn().expect("it starts");
-        assert!(within(PATIENCE, || ground.stopped() == [true]), "it is paused");
+            chaos(&stage, disk.path(), &watched(length, every)).spawn().expect("it starts");
+        assert!(within(PATIENCE, || stage.stopped() == [true]), "it is paused");
         disk.fill(0);
-        assert!(within(PATIENCE * 3, || ground.is_healed()), "{length}: healed");
+        assert!(within(PATIENCE * 3, || stage.is_healed()), "{length}: healed");
         let done: Done = runner.wait_with_output().into_done();
         assert_eq!(done.code, Some(4), "{length}: {done:?}");
         assert!(done.err.contains(&disk.path().display().to_string()), "{done:?}");
@@ -227,7 +227,7 @@ fn a_disk_that_fills_up_during_a_run_ends_it_and_the_world_is_healed() {
         assert!(lines.entries.iter().any(|it| undone(&it.fact)), "going back is written down");
         disk.empty();
         let done: Done =
-            ground.holdfast(&["recover", "--state"]).arg(disk.path()).output().into_done();
+            stage.holdfast(&["recover", "--state"]).arg(disk.path()).output().into_done();
         assert_eq!(done.code, Some(0), "{length}: {done:?}");
         let open = fs::read_dir(disk.path().join("open")).expect("a folder").count();
         assert_eq!(open, 0, "{length}");

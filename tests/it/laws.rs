@@ -271,6 +271,7 @@ async fn what_is_to_stay_is_kept_and_nobody_s_to_undo_any_more() {
 async fn an_undo_that_this_version_cannot_read_is_stuck_and_not_guessed() {
     for script in examples() {
         let it = first(&script);
+        // What has no way back has none that could be misread.
         if it.kind.class == UndoClass::OneShot {
             continue;
         }

@@ -7,14 +7,15 @@
 
 mod agent;
 mod artifacts;
+mod banked;
 mod beside;
 mod chaos;
 mod crash;
 mod demo;
+mod docs;
 mod drill;
 mod evidence;
 mod golden;
-mod ground;
 mod journal;
 mod laws;
 mod manifest;
@@ -22,3 +23,4 @@ mod sandbox;
 mod scenarios;
 mod stage;
 mod tidy;
+mod together;

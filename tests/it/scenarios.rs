@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::stage::{Stage, text};
+use crate::banked::{Stage, text};
 
 fn shipped(folder: &str) -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

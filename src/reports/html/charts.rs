@@ -8,7 +8,7 @@ use crate::{
         fold::{Evidence, Hypothesis},
         rto::Rto,
         say,
-        timeline::{Act, ActState},
+        timeline::{Act, ActState, Moment},
     },
     journal::entry::{Family, Outcome},
     verdict::Verdict,
@@ -16,6 +16,11 @@ use crate::{
 
 const ROW: f64 = 22.0;
 const RIGHT_EDGE: f64 = 985.0;
+/// So many Latin characters stand left of a row.
+const LABEL_ROOM: i32 = 27;
+/// The head room of the timeline: lines of words that name moments.
+const MOMENT_LINES: usize = 3;
+const MOMENT_LINE: f64 = 14.0;
 
 fn nth(n: usize) -> f64 {
     say::number(say::count(n))
@@ -23,9 +28,15 @@ fn nth(n: usize) -> f64 {
 
 /// A name left of a row.
 fn label(y: f64, name: &str) -> Markup {
-    let mut short: String = name.chars().take(22).collect();
-    if short.len() < name.len() {
-        short.push('…');
+    let (mut short, mut room) = (String::new(), LABEL_ROOM);
+    for it in name.chars() {
+        // A Chinese character is as wide as two Latin ones.
+        room -= if it.is_ascii() { 1 } else { 2 };
+        if room < 0 {
+            short.push('…');
+            break;
+        }
+        short.push(it);
     }
     html! { text x=(c(LEFT - 10.0)) y=(c(y + 15.0)) text-anchor="end" { (short) } }
 }
@@ -34,7 +45,7 @@ fn label(y: f64, name: &str) -> Markup {
 pub(super) fn timeline(evidence: &Evidence) -> Markup {
     let time = Time::of(evidence);
     let line = &evidence.timeline;
-    let top = 40.0;
+    let top = 12.0 + MOMENT_LINE * nth(MOMENT_LINES);
     let acts_top = top + ROW * nth(line.phases.len()) + 6.0;
     let outage = evidence.drill.as_ref().map(|it| &it.rto).filter(|it| it.fault.is_some());
     let outage_top = acts_top + ROW * nth(line.acts.len()) + 6.0;
@@ -51,16 +62,39 @@ pub(super) fn timeline(evidence: &Evidence) -> Markup {
             (act_row(time, acts_top + ROW * nth(n), act))
         }
         @if let Some(rto) = outage { (outage_row(time, outage_top, rto)) }
-        @for (n, it) in line.moments.iter().enumerate() {
-            @let x = time.x(it.at_us);
-            @let (at, anchor) = if x > 880.0 { (x - 4.0, "end") } else { (x + 4.0, "start") };
-            line.mark x1=(c(x)) x2=(c(x)) y1=(if n % 2 == 0 { "6" } else { "21" }) y2=(c(bottom)) {}
-            text x=(c(at)) y=(if n % 2 == 0 { "16" } else { "31" }) text-anchor=(anchor) {
-                (it.what.word())
-            }
-        }
+        (moments(time, &line.moments, bottom))
     };
     chart(bottom + 22.0, "Timeline of phases, acts, moments and the outage", &inside)
+}
+
+/// Moments, each named on a line of its head room where no other name is in the way.
+fn moments(time: Time, all: &[Moment], bottom: f64) -> Markup {
+    let mut free = [0.0_f64; MOMENT_LINES];
+    html! {
+        @for it in all {
+            @let x = time.x(it.at_us);
+            @let word = it.what.word();
+            @let wide = 7.0 * nth(word.len()) + 8.0;
+            @let turned = x + wide > RIGHT_EDGE;
+            @let from = if turned { x - wide } else { x };
+            @let n = line_for(&mut free, from, wide);
+            @let y = 10.0 + MOMENT_LINE * nth(n);
+            line.mark x1=(c(x)) x2=(c(x)) y1=(c(y - 10.0)) y2=(c(bottom)) {}
+            text x=(c(if turned { x - 4.0 } else { x + 4.0 })) y=(c(y))
+                text-anchor=(if turned { "end" } else { "start" }) { (word) }
+        }
+    }
+}
+
+/// The first line with room from `from` on; the one that is free soonest if there is none.
+fn line_for(free: &mut [f64; MOMENT_LINES], from: f64, wide: f64) -> usize {
+    let fits = free.iter().position(|it| *it <= from);
+    let soonest = || free.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1)).map(|it| it.0);
+    let n = fits.or_else(soonest).unwrap_or(0);
+    if let Some(it) = free.get_mut(n) {
+        *it = from + wide;
+    }
+    n
 }
 
 fn act_row(time: Time, y: f64, act: &Act) -> Markup {
@@ -203,7 +237,7 @@ fn columns(time: Time, dots: &[Dot], y: impl Fn(f64) -> f64) -> String {
     let mut draw = |it: Option<(f64, u64, u64)>| {
         if let Some((x, low, high)) = it {
             let (from, to) = (y(say::number(low)) + 0.6, y(say::number(high)) - 0.6);
-            path += &format!("M{} {}V{}", c(x), c(from), c(to));
+            path.extend([format!("M{} {}V{}", c(x), c(from), c(to))]);
         }
     };
     for dot in dots.iter().filter(|it| it.kind == DotKind::Good) {
@@ -245,8 +279,8 @@ pub(super) fn utilisation(evidence: &Evidence) -> Markup {
         .collect();
     let inside = html! {
         (time.phases(evidence, 18.0, 228.0))
-        (panel(time, 24.0, "CPU", ["0 %", "50 %", "100 %"].map(str::to_owned), &cpu))
-        (panel(time, 136.0, "memory", [0, full / 2, full].map(say::bytes), &memory))
+        (panel(time, 24.0, "CPU", &["0 %", "50 %", "100 %"].map(str::to_owned), &cpu))
+        (panel(time, 136.0, "memory", &[0, full / 2, full].map(say::bytes), &memory))
         (time.axis(24.0, 228.0))
     };
     chart(250.0, "How busy the CPUs were and how much memory was in use", &inside)
@@ -260,7 +294,7 @@ fn thinned(evidence: &Evidence) -> Vec<&crate::evidence::energy::Point> {
     evidence.points.iter().step_by(every).collect()
 }
 
-fn panel(time: Time, top: f64, name: &str, ticks: [String; 3], points: &[(i64, f64)]) -> Markup {
+fn panel(time: Time, top: f64, name: &str, ticks: &[String; 3], points: &[(i64, f64)]) -> Markup {
     let height = 92.0;
     let bottom = top + height;
     let mut from = 0;
@@ -268,7 +302,7 @@ fn panel(time: Time, top: f64, name: &str, ticks: [String; 3], points: &[(i64, f
     for (at, ratio) in points {
         let y = c(bottom - ratio * height);
         let begin = if curve.is_empty() { "M" } else { "L" };
-        curve += &format!("{begin}{} {y}H{}", c(time.x(from)), c(time.x(*at)));
+        curve.extend([format!("{begin}{} {y}H{}", c(time.x(from)), c(time.x(*at)))]);
         from = *at;
     }
     let area = format!("{curve}V{}H{}Z", c(bottom), c(LEFT));

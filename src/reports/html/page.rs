@@ -134,7 +134,7 @@ fn recovery(rto: &Rto) -> Markup {
     let allowed = say::length_u(rto.objective_us);
     html! {
         div.card {
-            h3 { span { "RTO " span lang="zh" { "实际恢复时间" } } (badge(rto.answer)) }
+            h3 { span { "RTO " span lang="zh" { "恢复时间" } } (badge(rto.answer)) }
             @match (rto.lower_us, rto.upper_us) {
                 (Some(lower), upper) => {
                     div.big { (say::interval(lower, upper)) }
@@ -162,7 +162,7 @@ fn loss(rpo: &Rpo) -> Markup {
             } @else {
                 div.big {
                     (say::plural(rpo.classes.lost, "write")) " lost"
-                    small { " of " (say::grouped(rpo.acknowledged)) " acknowledged" }
+                    small { "of " (say::grouped(rpo.acknowledged)) " acknowledged" }
                 }
                 p {
                     @if let Some(window) = rpo.loss_window_us {
@@ -228,7 +228,7 @@ fn hypotheses(evidence: &Evidence) -> Markup {
     html! {
         div.card {
             h3 { span { "Hypotheses " span lang="zh" { "稳态假设" } } }
-            div.big { (held) small { " of " (say::plural(say::count(all().count()), "judgement")) " held" } }
+            div.big { (held) small { "of " (say::plural(say::count(all().count()), "judgement")) " held" } }
             p { "Each is judged before, during or after the faults, as its author asked." }
         }
     }

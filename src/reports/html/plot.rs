@@ -7,7 +7,7 @@ use crate::evidence::{fold::Evidence, say};
 /// Charts are so wide, in units of their own.
 pub(super) const WIDTH: f64 = 1000.0;
 /// Names stand left of here.
-pub(super) const LEFT: f64 = 150.0;
+pub(super) const LEFT: f64 = 205.0;
 const RIGHT: f64 = 985.0;
 
 /// A coordinate, to a tenth.

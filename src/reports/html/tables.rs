@@ -203,9 +203,8 @@ fn healed(act: &Act) -> String {
             format!("at {}, in {}", say::bound(undone.from_us), took(undone))
         }
         (ActState::Spent, _) => "cannot be undone; recovery is the target's business".to_owned(),
-        (ActState::Kept, _) => "stands on purpose".to_owned(),
         (ActState::Stuck, _) => act.stuck.clone().unwrap_or_default(),
-        (ActState::Outstanding | ActState::Undone, _) => String::new(),
+        (ActState::Outstanding | ActState::Undone | ActState::Kept, _) => String::new(),
     }
 }
 
@@ -238,7 +237,7 @@ fn act_row(act: &Act) -> Markup {
     html! {
         tr {
             td.n { (act.act) }
-            td { (act.name) br; span.muted { (family) " " (act.kind) } }
+            td { (act.name) br; span.muted { (family) @if act.kind != act.name { " " (act.kind) } } }
             td {
                 (act.will)
                 @if let Some(why) = &act.failed { br; "could not be done: " (why) }

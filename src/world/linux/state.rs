@@ -17,7 +17,7 @@
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
     io::{ErrorKind, Read as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -171,7 +171,11 @@ impl StateFolder {
     fn make(&self) -> std::io::Result<()> {
         let folder =
             |path: &Path, mode: u32| DirBuilder::new().recursive(true).mode(mode).create(path);
-        folder(&self.root, 0o755)?;
+        if !self.root.exists() {
+            folder(&self.root, 0o755)?;
+            // Whatever the umask says: the agent's user must reach the index, and nothing else.
+            fs::set_permissions(&self.root, fs::Permissions::from_mode(0o755))?;
+        }
         folder(&self.root.join("runs"), 0o700)?;
         folder(&self.root.join("open"), 0o700)
     }

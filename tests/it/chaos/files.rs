@@ -76,14 +76,14 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "init.yaml",
-        "title: x\nmethod:\n  - process_kill: { target: { pid_file: GROUND/init.pid } }\n    for: 1s\n",
+        "title: x\nmethod:\n  - process_kill: { target: { pid_file: HERE/init.pid } }\n    for: 1s\n",
     ),
     (
         "no_number.yaml",
-        "title: x\nmethod:\n  - process_kill: { target: { pid_file: GROUND/words.pid } }\n    for: 1s\n",
+        "title: x\nmethod:\n  - process_kill: { target: { pid_file: HERE/words.pid } }\n    for: 1s\n",
     ),
     (
         "no_pid_file.yaml",
-        "title: x\nmethod:\n  - process_kill: { target: { pid_file: GROUND/none.pid } }\n    for: 1s\n",
+        "title: x\nmethod:\n  - process_kill: { target: { pid_file: HERE/none.pid } }\n    for: 1s\n",
     ),
 ];

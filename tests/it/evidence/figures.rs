@@ -100,7 +100,7 @@ fn a_run_that_was_cut_off_is_at_best_inconclusive_and_says_what_still_stands() {
     journal.say(Fact::Intent(Box::new(plan)));
     let evidence = fold(&journal.entries);
     assert_eq!((evidence.verdict, evidence.stated.is_none()), (Verdict::Inconclusive, true));
-    assert!(evidence.why.iter().any(|it| it == "`cpu_burn` stands in the world"));
+    assert!(evidence.why.iter().any(|it| it == "“cpu_burn” stands in the world"));
     assert!(evidence.why.iter().any(|it| it.starts_with("the run has not ended")));
     assert_eq!(evidence.not_exercised.len(), 7);
     assert_eq!(evidence.drill.unwrap().rto.answer, Answer::NotExercised);
@@ -126,7 +126,7 @@ fn a_fault_that_could_not_be_undone_fails_the_run() {
     journal.end();
     let evidence = fold(&journal.entries);
     assert_eq!(evidence.verdict, Verdict::Fail);
-    assert_eq!(evidence.why[0], "`process_pause` could not be undone: no such process");
+    assert_eq!(evidence.why[0], "“process_pause” could not be undone: no such process");
     assert_eq!(evidence.timeline.acts.last().unwrap().state, ActState::Stuck);
 }
 

@@ -111,18 +111,15 @@ proptest! {
         let both = |a: &BTreeSet<u64>, b: &BTreeSet<u64>| {
             u64::try_from(a.intersection(b).count()).unwrap()
         };
-        let entries = SYNC.told().entries;
-        let entries: Vec<_> = entries
-            .into_iter()
-            .filter_map(|mut it| {
-                match &mut it.fact {
-                    Fact::Writes { rows } => rows.clone_from(&writes),
-                    Fact::Reads { rows } => rows.clone_from(&reads),
-                    _ => {}
-                }
-                Some(it)
-            })
-            .collect();
+        let mut entries = SYNC.told().entries;
+        for entry in &mut entries {
+            if let Fact::Writes { rows } = &mut entry.fact {
+                rows.clone_from(&writes);
+            }
+            if let Fact::Reads { rows } = &mut entry.fact {
+                rows.clone_from(&reads);
+            }
+        }
         let classes = fold(&entries).drill.unwrap().rpo.classes;
         prop_assert_eq!(classes.ok, both(&acked, of(0)));
         prop_assert_eq!(classes.lost, both(&acked, of(2)));

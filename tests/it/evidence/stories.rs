@@ -130,7 +130,7 @@ pub(crate) fn began(story: &Story) -> Began {
                 .to_owned(),
         vars: [("link_delay".to_owned(), format!("{}ms", story.lag))].into(),
         seed: 42,
-        program: env!("CARGO_PKG_VERSION").to_owned(),
+        program: "1.2.3".to_owned(),
         operator: "li.na".to_owned(),
         host: host(),
         plan: PHASES
