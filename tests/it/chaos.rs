@@ -340,3 +340,22 @@ fn no_escape_codes_without_a_terminal_and_every_help_renders() {
     }
     assert!(!text.contains('\u{1b}'), "escape codes");
 }
+
+#[test]
+fn a_step_with_a_length_is_put_back_when_it_is_over_and_one_without_stays() {
+    let ground = Ground::new(0);
+    let text = "title: x\nobjectives: { rto: 1s, lost_writes: 0 }\nwitness:\n  \
+        write: { url: 'http://127.0.0.1:1/', body: '{id}' }\n  \
+        read: { url: 'http://127.0.0.1:1/{id}', contains: x }\n\
+        phases:\n  - phase: all\n    steps:\n      - witness: start\n      \
+        - fence: { token: GROUND/short, epoch: 2 }\n        for: 50ms\n      \
+        - fence: { token: GROUND/long, epoch: 2 }\n      \
+        - pause: 300ms\n      - witness: read_back\n";
+    let path = ground.file("drill.yaml", text).display().to_string();
+    let done = ground.run(&["drill", "run", &path]);
+    assert!(!ground.path().join("short").exists(), "its length was over: {done:?}");
+    assert!(ground.has(|it| matches!(it, Fact::Undone { act: 1, .. })), "{done:?}");
+    assert_eq!(fs::read_to_string(ground.path().join("long")).ok().as_deref(), Some("2"));
+    assert!(ground.has(|it| matches!(it, Fact::Kept { act: 2 })), "{done:?}");
+    ground.assert_settled("a step with a length");
+}

@@ -57,3 +57,37 @@ fn a_demo_that_is_interrupted_cleans_up() {
     assert!(!status.success() && status.code() != Some(5), "{status} {rest:#?}");
     assert_eq!(leftovers(temp.path()), Vec::<String>::new());
 }
+
+#[test]
+fn a_demo_that_is_kept_goes_on_until_it_is_told_to_stop() {
+    let (temp, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut demo = Command::new(PROGRAM);
+    demo.args(["demo", "--keep", "--out"]).arg(out.path()).env("TMPDIR", temp.path());
+    let played = demo.env("NO_COLOR", "1").output().unwrap();
+    let data = text(&played.stdout);
+    assert!(played.status.success(), "{data}{}", text(&played.stderr));
+    // Whatever the rest of this test finds, what it started must end: by what the demo says.
+    let stop = data.lines().find_map(|it| it.strip_prefix("to stop them: ")).unwrap().to_owned();
+    let addresses: Vec<_> = data
+        .lines()
+        .skip_while(|it| *it != "kept running:")
+        .filter_map(|it| it.split_whitespace().find(|it| it.starts_with("http://")))
+        .collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let client = holdfast::sandbox::bank::client().unwrap();
+    let answers = addresses.iter().map(|it| {
+        let asked = client.get(format!("{it}/metrics")).send();
+        runtime.block_on(asked).is_ok_and(|it| it.status().is_success())
+    });
+    let answers: Vec<bool> = answers.collect();
+    let stop = stop.replacen("holdfast", PROGRAM, 1);
+    assert!(Command::new("sh").args(["-c", &stop]).status().unwrap().success(), "{stop}");
+    assert_eq!(answers.len(), 7, "{data}");
+    assert!(answers.iter().all(|it| *it), "{answers:?} {data}");
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let shown = temp.path().display().to_string();
+    while !processes(&shown).is_empty() {
+        assert!(std::time::Instant::now() < deadline, "{:?}", processes(&shown));
+        std::thread::yield_now();
+    }
+}
