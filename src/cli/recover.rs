@@ -5,7 +5,10 @@ use crate::{
     engine::recover::{Healed, recover},
     registry,
     world::{
-        linux::{self, state::StateFolder},
+        linux::{
+            self,
+            state::{StateError, StateFolder},
+        },
         stop::Stop,
     },
 };
@@ -13,14 +16,20 @@ use crate::{
 /// Recovers.
 pub(super) fn run(state: &StateFolder) -> Exit {
     let done = signals::block_on(&Stop::default(), async {
-        let _lock = state.lock().map_err(|why| why.to_string())?;
-        let world = linux::world(args::program()).map_err(|why| why.to_string())?;
-        recover(state, &world, &registry::kit()).await.map_err(|why| why.to_string())
+        let _lock = state.lock()?;
+        let world = linux::world(args::program())?;
+        recover(state, &world, &registry::kit()).await
     });
     let all = match done {
         Ok(Ok(all)) => all,
         Ok(Err(why)) => {
-            show::error(why, "wait until the other run has ended, or name its folder with --state");
+            let help = match why {
+                StateError::Busy { .. } => "wait until the other run has ended",
+                StateError::Unusable { .. } | StateError::Host(_) => {
+                    "name a folder that you may write with --state or HOLDFAST_STATE"
+                }
+            };
+            show::error(why, help);
             return Exit::Refused;
         }
         Err(why) => {
@@ -38,6 +47,10 @@ fn tell(run: &str, healed: &Healed, state: &StateFolder) -> Exit {
     match healed {
         Healed::Ended | Healed::Nothing => show::line(format!("{run}: nothing stood")),
         Healed::Clean { undone } => show::line(format!("{run}: {undone} acts were taken down")),
+        Healed::Unsealed(why) => {
+            show::line(format!("{run}: nothing stands, but it is not sealed: could not {why}"));
+            return Exit::Inconclusive;
+        }
         Healed::Stuck { by_hand } => {
             show::error(format!("run {run} left something that cannot be taken down"), "by hand:");
             for it in by_hand {

@@ -1,7 +1,11 @@
 //! The observer: probes, the witness and the sampler, on a thread and a runtime of their own, so
 //! that a slow disk under the journal cannot delay what is measured.
 
-use std::{collections::BTreeMap, sync::Arc, thread::JoinHandle};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    thread::JoinHandle,
+};
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::{
@@ -52,6 +56,8 @@ pub(super) struct Watch {
 pub struct Observer {
     names: Vec<String>,
     looks: Vec<Vec<Look>>,
+    /// When questions were asked that are not answered yet.
+    asked: Vec<BTreeSet<u64>>,
     rows: mpsc::Receiver<Row>,
     cue: watch::Sender<Cue>,
     end: watch::Sender<bool>,
@@ -84,6 +90,7 @@ impl Observer {
         Ok(Self {
             names: script.hypotheses.iter().map(|it| it.name.clone()).collect(),
             looks: script.hypotheses.iter().map(|_| Vec::new()).collect(),
+            asked: script.hypotheses.iter().map(|_| BTreeSet::new()).collect(),
             rows,
             cue,
             end: heard,
@@ -114,13 +121,26 @@ impl Observer {
         looks
     }
 
+    /// When questions of the hypothesis with this number were asked that have no answer yet.
+    pub fn open(&self, hypothesis: usize) -> impl Iterator<Item = u64> {
+        self.asked.get(hypothesis).into_iter().flatten().copied()
+    }
+
     /// What was seen since the last time, as facts.
     pub fn take_facts(&mut self) -> Vec<Fact> {
         let (mut writes, mut reads, mut facts) = (Vec::new(), Vec::new(), Vec::new());
         let mut looks: Vec<Vec<Look>> = self.names.iter().map(|_| Vec::new()).collect();
         while let Ok(row) = self.rows.try_recv() {
             match row {
-                Row::Look(n, it) => looks.get_mut(n).into_iter().for_each(|to| to.push(it.clone())),
+                Row::Asked(n, at) => {
+                    self.asked.get_mut(n).map(|it| it.insert(at));
+                }
+                Row::Look(n, it) => {
+                    self.asked.get_mut(n).map(|asked| asked.remove(&it.0));
+                    if let Some(to) = looks.get_mut(n) {
+                        to.push(it);
+                    }
+                }
                 Row::Write(it) => writes.push(it),
                 Row::Read(it) => reads.push(it),
                 Row::ReadAll => self.read_all = true,
@@ -203,16 +223,17 @@ async fn look(
     loop {
         tokio::select! {
             _ = tick.tick(), if flight.len() < FLIGHT_MAX => {
-                flight.push(once(&*probe, &expect, &world));
+                let sent = world.clock.now_us();
+                rows.put(Row::Asked(n, sent));
+                flight.push(once(sent, &*probe, &expect, &world));
             }
             Some(it) = flight.next() => rows.put(Row::Look(n, it)),
         }
     }
 }
 
-/// Looks once, and judges what was seen.
-pub(super) async fn once(probe: &dyn AnyProbe, expect: &Expect, world: &World) -> Look {
-    let sent = world.clock.now_us();
+/// Looks once, from `sent` on, and judges what was seen.
+pub(super) async fn once(sent: u64, probe: &dyn AnyProbe, expect: &Expect, world: &World) -> Look {
     let seen = probe.look(world).await;
     let took = world.clock.now_us().saturating_sub(sent);
     let short = |why: String| why.chars().take(200).collect::<String>();

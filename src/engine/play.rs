@@ -144,13 +144,31 @@ fn judge(
     when: When,
     counts: impl Fn(&Look) -> bool,
 ) -> Result<(Verdict, String), HostError> {
-    let mut looks = Vec::new();
-    desk.with_observer(|observer| looks = observer.looks(n));
+    let mut looks = if when == When::During { looks(desk, n) } else { answered(desk, n) };
     looks.retain(counts);
     let (verdict, why) = it.judge(&looks);
     let hypothesis = it.name.clone();
     desk.write(Fact::Judged { hypothesis, when, verdict, why: why.clone() })?;
     Ok((verdict, why))
+}
+
+/// All looks of a hypothesis that were answered so far.
+fn answered(desk: &Desk, n: usize) -> Vec<Look> {
+    let mut looks = Vec::new();
+    desk.with_observer(|observer| looks = observer.looks(n));
+    looks
+}
+
+/// All looks of a hypothesis so far; a question that has no answer yet is one that saw nothing.
+fn looks(desk: &Desk, n: usize) -> Vec<Look> {
+    let (mut looks, now) = (answered(desk, n), desk.world.clock.now_us());
+    desk.with_observer(|observer| {
+        looks.extend(observer.open(n).map(|sent| {
+            let took = now.saturating_sub(sent);
+            Look(sent, took, Verdict::Inconclusive, "there was no answer by then".to_owned())
+        }));
+    });
+    looks
 }
 
 async fn pause(desk: &Desk, length: Duration) -> Result<(), Halt> {
@@ -220,7 +238,7 @@ async fn wait(it: &Wait, desk: &Desk) -> Result<(), Halt> {
         let late = format!("{} was not so within {}; the last: {last}", it.name, it.at_most);
         let look = async {
             tick.tick().await;
-            once(&*it.probe, &it.expect, &desk.world).await
+            once(desk.world.clock.now_us(), &*it.probe, &it.expect, &desk.world).await
         };
         let look = match desk.heed(tokio::time::timeout_at(deadline, look)).await {
             Ok(Ok(look)) => look,
@@ -282,6 +300,10 @@ async fn verify(script: &Script, desk: &Desk) -> Result<(), Halt> {
                 let fresh: Vec<_> = looks.into_iter().filter(|it| it.0 >= from).collect();
                 settled &= it.settled(&fresh);
             }
+            // Questions that were asked while faults stood may have their answers still to come.
+            for n in 0..script.hypotheses.len() {
+                settled &= observer.open(n).all(|sent| sent >= from);
+            }
         });
         if settled || Instant::now() > deadline {
             break;
@@ -301,8 +323,7 @@ async fn verify(script: &Script, desk: &Desk) -> Result<(), Halt> {
 
 /// Afterwards is when it holds again; looks before that belong to the recovery.
 fn judge_after(desk: &Desk, (n, it): (usize, &Hypothesis), from: u64) -> Result<(), HostError> {
-    let mut looks = Vec::new();
-    desk.with_observer(|observer| looks = observer.looks(n));
+    let mut looks = answered(desk, n);
     looks.retain(|it| it.0 >= from);
     let good = looks.iter().rposition(|it| it.2 != Verdict::Pass).map_or(0, |it| it + 1);
     let first_good = looks.get(good).map_or(from, |it| it.0);

@@ -41,6 +41,8 @@ pub enum Healed {
         /// So many acts were taken down.
         undone: usize,
     },
+    /// Nothing stands, but it could not be sealed, as the rest of "could not": that is tried again.
+    Unsealed(String),
     /// Something still stands; what a person must do, line by line.
     Stuck {
         /// By hand.
@@ -57,7 +59,7 @@ pub enum Healed {
 impl Healed {
     /// Nothing of that run stands in the world any more.
     pub fn clean(&self) -> bool {
-        matches!(self, Self::Ended | Self::Nothing | Self::Clean { .. })
+        matches!(self, Self::Ended | Self::Nothing | Self::Clean { .. } | Self::Unsealed(_))
     }
 }
 
@@ -196,9 +198,9 @@ fn sealed_and_closed(
     (world, kit): (&World, &Kit),
     healed: Healed,
 ) -> Healed {
-    // Its log line is all that can be done about it here: the world comes first.
     match seal(state, run, (world, kit)) {
-        Ok(()) | Err(_) => close(state, run, healed),
+        Ok(()) => close(state, run, healed),
+        Err(why) => Healed::Unsealed(why),
     }
 }
 

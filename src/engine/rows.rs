@@ -6,6 +6,8 @@ use crate::journal::entry::{Look, ReadBack, Sample, Write};
 
 /// What is seen.
 pub(super) enum Row {
+    /// The probe of the hypothesis with this number was asked, then.
+    Asked(usize, u64),
     /// By the probe of the hypothesis with this number.
     Look(usize, Look),
     /// By the witness, writing.

@@ -187,11 +187,11 @@ fn end(
     }
     let mut settled = left.clean() && left.unwritten == 0 && written.is_ok();
     if settled {
+        // A run that is not sealed stays open, and the next recovery tries again.
         if let Err(failed) = recover::seal(order.state, &desk.run, (world, kit)) {
             why.push(format!("the run is not sealed: could not {failed}"));
             settled = false;
-        }
-        if let Err(why) = order.state.close(&desk.run) {
+        } else if let Err(why) = order.state.close(&desk.run) {
             tracing::warn!("the run has ended, but is not marked so: {why}");
         }
     }

@@ -81,6 +81,11 @@ impl Action for Route {
         if same(&is, &routed.was) {
             return Ok(());
         }
+        // A route that somebody made after us is a decision, and not ours to take back.
+        if !same(&is, &routed.to) {
+            let (url, to) = (&routed.url, &routed.to);
+            return Err(Failure::Wrong(format!("{url} is now {is}, which is not our {to}")));
+        }
         send(Method::Put, &routed.url, Some(routed.was.clone()), seconds(), world).await.map(drop)
     }
 }

@@ -1,6 +1,7 @@
 //! What the command line does with scenarios, good and bad, and whether faults do what they say.
 
 mod files;
+mod late;
 
 use std::{fmt::Write as _, fs, os::unix::process::ExitStatusExt as _, time::Duration};
 

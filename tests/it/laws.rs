@@ -268,6 +268,20 @@ async fn what_is_to_stay_is_kept_and_nobody_s_to_undo_any_more() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_somebody_else_changed_meanwhile_stays() {
+    for script in examples() {
+        let it = first(&script);
+        let (sim, mut journal) = begin(clean(), Cut::Never);
+        play(1, (it, OnVanish::Heal), (&sim, &mut journal)).await.expect("it goes through");
+        let mut theirs = sim.machine();
+        theirs.files.values_mut().for_each(|it| *it = b"999".to_vec());
+        theirs.web.values_mut().for_each(|it| "theirs".clone_into(it));
+        let (after, _) = recover(theirs.clone(), Cut::Never).await;
+        assert_eq!((&after.files, &after.web), (&theirs.files, &theirs.web), "{}", it.name);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_undo_that_this_version_cannot_read_is_stuck_and_not_guessed() {
     for script in examples() {
         let it = first(&script);

@@ -96,7 +96,12 @@ impl Host for LinuxHost {
         pids.sort_unstable();
         let mut all = Vec::with_capacity(pids.len());
         for pid in pids {
-            all.extend(self.look(pid)?.map(|it| it.0));
+            match self.look(pid) {
+                Ok(it) => all.extend(it.map(|it| it.0)),
+                // With `hidepid`, others' processes are none of ours, and not a reason to see none.
+                Err(why) if !rustix::process::geteuid().is_root() => tracing::trace!("{why}"),
+                Err(why) => return Err(why),
+            }
         }
         Ok(all)
     }
