@@ -146,6 +146,11 @@ fn verified(stage: &Stage, played: &Played) {
 
 #[test]
 fn with_synchronous_replication_nothing_is_lost_and_the_time_is_what_others_measure() {
+    let times = if std::env::var_os("HOLDFAST_SOAK").is_some() { 20 } else { 1 };
+    (0..times).for_each(|_| nothing_is_lost_and_the_time_is_what_others_measure());
+}
+
+fn nothing_is_lost_and_the_time_is_what_others_measure() {
     let stage = Stage::with_bank(&["--replication", "sync", "--link-delay", "5ms"]);
     let book = stage.book();
     let gateway = book.address("gateway").unwrap();

@@ -154,3 +154,15 @@ impl Store for FileStore {
         Ok(())
     }
 }
+
+impl Drop for FileStore {
+    /// Gives back the room that was kept beyond the end.
+    fn drop(&mut self) {
+        if self.spoilt || matches!(self.reserved, 0 | u64::MAX) {
+            return;
+        }
+        if let Err(why) = self.file.set_len(self.end) {
+            tracing::debug!("the reserve of {} is not given back: {why}", self.path);
+        }
+    }
+}

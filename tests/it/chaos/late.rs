@@ -1,6 +1,6 @@
 //! What comes late: an answer after the fault, and a seal after the end.
 
-use std::fs;
+use std::{fs, os::unix::fs::MetadataExt as _};
 
 use holdfast::{
     journal::entry::{Fact, When},
@@ -49,4 +49,18 @@ fn a_run_that_could_not_be_sealed_is_sealed_by_the_next_recovery() {
     let done = ground.run(&["recover"]);
     assert_eq!((done.code, ground.open()), (Some(0), 0), "{done:?}");
     ground.assert_settled("a run that was sealed late");
+}
+
+#[test]
+fn the_room_that_a_journal_kept_is_given_back() {
+    let ground = Ground::new(1);
+    let text = "title: x\nmethod:\n  - process_pause: { target: { cmdline: 'sleep TAG' } }\n    \
+        for: 10ms\n";
+    let path = ground.file("room.yaml", text);
+    let done = ground.run(&["chaos", "run", &path.display().to_string()]);
+    assert_eq!(done.code, Some(4), "no hypothesis, so nothing was shown: {done:?}");
+    let (run, _) = ground.journal();
+    let journal = ground.state().join("runs").join(run).join("journal.jsonl");
+    let facts = fs::metadata(journal).expect("a journal");
+    assert!(facts.blocks() * 512 < facts.size() + 64 * 1024, "{} blocks", facts.blocks());
 }
