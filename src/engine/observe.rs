@@ -198,15 +198,18 @@ fn look_all(
             tasks.spawn(look(n, (probe, expect, every), world.clone(), rows.clone()));
         }
         let sampler = Sampler::new(watch.processes, watch.meter, world.clone());
-        tasks.spawn(sampler.run(rows.clone()));
+        let sampling = sampler.run(rows.clone(), end.clone());
         if let Some(it) = watch.witness {
             tasks.spawn(witness::witness(it, watch.run, (world.clone(), rows.clone()), cue));
         }
-        // Whoever holds the other end may also just vanish.
-        if end.wait_for(|it| *it).await.is_err() {
-            tracing::debug!("the player is gone");
-        }
-        tasks.shutdown().await;
+        let looking = async {
+            // Whoever holds the other end may also just vanish.
+            if end.wait_for(|it| *it).await.is_err() {
+                tracing::debug!("the player is gone");
+            }
+            tasks.shutdown().await;
+        };
+        tokio::join!(sampling, looking);
     });
 }
 

@@ -1,8 +1,8 @@
-//! How busy the machine and the named processes are, and what energy is used, twice a second.
+//! How busy the machine and the named processes are, and what energy is used, four times a second.
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use tokio::time::MissedTickBehavior;
+use tokio::{sync::watch, time::MissedTickBehavior};
 
 use crate::{
     engine::{
@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Between two samples.
-const EVERY: Duration = Duration::from_millis(500);
+const EVERY: Duration = Duration::from_millis(250);
 
 /// Samples, and keeps what differences are taken from.
 pub(super) struct Sampler {
@@ -54,16 +54,20 @@ impl Sampler {
         Self { processes, world, roots, meter, energy, measured_us, before }
     }
 
-    /// Samples until dropped.
-    pub(super) async fn run(mut self, rows: Rows) {
+    /// Samples until `end` says so, and then once more: the last stretch counts, too.
+    pub(super) async fn run(mut self, rows: Rows, mut end: watch::Receiver<bool>) {
         let Ok(mut load) = Load::new().inspect_err(|why| tracing::warn!("no utilisation: {why}"))
         else {
             return;
         };
         let mut tick = tokio::time::interval(EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        loop {
-            tick.tick().await;
+        let mut ended = false;
+        while !ended {
+            ended = tokio::select! {
+                _ = tick.tick() => false,
+                _ = end.wait_for(|it| *it) => true,
+            };
             let at_us = self.world.clock.now_us();
             let Usage { cpu_ratio, memory_used_bytes } = load.host();
             let energy_blind = self.measure(at_us).err();
