@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use crate::{
     action::{Plan, Refusal},
     engine::{
+        back::Left,
         desk::{Desk, Listener},
         guardian,
         index::Keeper,
@@ -143,19 +144,51 @@ pub async fn run(
     }
     let seed = order.seed.or(script.seed).unwrap_or_else(Dice::fresh_seed);
     let id = id(&world, seed);
-    let folder = state.begin(&id)?;
-    let store = FileStore::create(&folder.join(JOURNAL))?;
-    let journal = Journal::new(Box::new(store), Arc::clone(&world.clock));
-    let stamp = world.clock.stamp();
+    let journal = match begin(state, &id, &world) {
+        Ok(it) => it,
+        Err(why) => {
+            state.abandon(&id);
+            return Err(why);
+        }
+    };
     let names = (id.as_str(), kit.actions.clone());
     let desk = Desk::new(names, world.clone(), stop, journal, listener);
-    desk.keep(Keeper::open(state, &id, stamp));
-    desk.anchor()?;
-    desk.write(Fact::Began(Box::new(began(order, &id, seed))))?;
-    desk.guard(guardian::start(&order.program, state, &id)?);
-    desk.observe(Observer::start(script, &id, (&world, kit.meter))?);
-    let played = play(script, &desk).await;
+    if let Err(why) = fix(order, (&desk, seed), &world) {
+        state.abandon(&id);
+        return Err(why.into());
+    }
+    let played = match watched(order, &desk, (&world, kit)) {
+        Ok(()) => play(script, &desk).await,
+        Err(why) => refused(&desk, &why),
+    };
     Ok(end(order, &desk, played, (&world, kit)))
+}
+
+fn begin(state: &StateFolder, id: &str, world: &World) -> Result<Journal, NoRun> {
+    let store = FileStore::create(&state.begin(id)?.join(JOURNAL))?;
+    Ok(Journal::new(Box::new(store), Arc::clone(&world.clock)))
+}
+
+/// Writes down all that is fixed before anything is touched.
+fn fix(order: &Order<'_>, (desk, seed): (&Desk, u64), world: &World) -> Result<(), HostError> {
+    desk.keep(Keeper::open(order.state, &desk.run, world.clock.stamp()));
+    desk.anchor()?;
+    desk.write(Fact::Began(Box::new(began(order, &desk.run, seed))))
+}
+
+/// Nothing is begun before the guardian watches and the observer looks.
+fn watched(order: &Order<'_>, desk: &Desk, (world, kit): (&World, &Kit)) -> Result<(), HostError> {
+    desk.guard(guardian::start(&order.program, order.state, &desk.run)?);
+    desk.observe(Observer::start(order.script, &desk.run, (world, kit.meter))?);
+    Ok(())
+}
+
+fn refused(desk: &Desk, why: &HostError) -> Played {
+    let why = why.to_string();
+    if let Err(why) = desk.write(Fact::Aborted { why: why.clone() }) {
+        tracing::error!("the journal could not be written: {why}");
+    }
+    Played { halt: Some(Halt::Refused(why)), left: Left::default() }
 }
 
 /// Says the last word, unless something still stands: then the run has not ended.

@@ -12,6 +12,7 @@ use std::{
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
+    io::retry_on_intr,
     process::{Pid, Signal, kill_process},
 };
 
@@ -49,7 +50,8 @@ impl Served {
             return Err(HostError::os(what(), "it has no output"));
         };
         let mut fds = [PollFd::new(&out, PollFlags::IN)];
-        poll(&mut fds, Some(&FIRST_MAX)).map_err(|why| no(why.into()))?;
+        let heard = retry_on_intr(|| poll(&mut fds, Some(&FIRST_MAX)));
+        heard.map_err(|why| no(why.into()))?;
         if fds.iter().all(|it| it.revents().contains(PollFlags::IN)) {
             BufReader::new(out).read_line(&mut served.first).map_err(no)?;
         }

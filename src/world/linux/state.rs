@@ -113,6 +113,15 @@ impl StateFolder {
         made.map_err(|why| self.unusable(why)).map(|()| folder)
     }
 
+    /// Removes what [`Self::begin`] made, of a run that could not even be written down.
+    pub fn abandon(&self, run: &str) {
+        let removed = fs::remove_dir_all(self.run(run))
+            .and_then(|()| fs::remove_file(self.root.join("open").join(run)));
+        if let Err(why) = removed {
+            tracing::debug!("run {run} left an empty folder: {why}");
+        }
+    }
+
     /// Marks a run as ended.
     pub fn close(&self, run: &str) -> Result<(), StateError> {
         match fs::remove_file(self.root.join("open").join(run)) {

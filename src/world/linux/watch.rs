@@ -13,6 +13,7 @@ use std::{
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     fs::{OFlags, fcntl_getfl, fcntl_setfl},
+    io::retry_on_intr,
     process::{Pid, PidfdFlags, Signal, getppid, pidfd_open, pidfd_send_signal, setsid},
 };
 use tokio::{
@@ -57,7 +58,9 @@ impl Watcher {
             return Err(HostError::os("start the guardian", "it has no pipes"));
         };
         let mut fds = [PollFd::new(&ready, PollFlags::IN)];
-        let heard = poll(&mut fds, Some(&READY_MAX)).map_err(|why| no(why.into()))?;
+        // A signal to us is somebody else's to hear, and no reason to give up.
+        let heard = retry_on_intr(|| poll(&mut fds, Some(&READY_MAX)));
+        let heard = heard.map_err(|why| no(why.into()))?;
         let mut byte = [0];
         if heard == 0 || ready.read_exact(&mut byte).is_err() {
             child.kill().map_err(no)?;
