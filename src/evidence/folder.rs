@@ -179,6 +179,17 @@ fn write(path: &Path, bytes: &[u8], mode: u32) -> Done<()> {
     told(file.write_all(bytes).and_then(|()| file.sync_all()), "write", path)
 }
 
+/// Removes files that a writer left half written when it died: nobody was told that they are there.
+pub fn sweep(dir: &Path) -> Done<()> {
+    for item in told(fs::read_dir(dir), "read", dir)? {
+        let path = told(item, "read", dir)?.path();
+        if path.to_string_lossy().ends_with(HALF) {
+            told(fs::remove_file(&path), "remove", &path)?;
+        }
+    }
+    Ok(())
+}
+
 /// The folder of keys in a state folder.
 pub fn keys(state: &Path) -> PathBuf {
     state.join("keys")

@@ -217,6 +217,7 @@ pub fn finish(
     now_us: i64,
 ) -> Result<Evidence, SealError> {
     let journal = folder::journal(dir)?.ok_or(SealError::NoJournal)?;
+    folder::sweep(dir)?;
     let lines = chain::read(&journal)?;
     let evidence = fold::fold(&lines.entries);
     for kind in reports {

@@ -99,6 +99,7 @@ impl StateFolder {
         }
         let named = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
         named.map_err(|why| self.unusable(why))?;
+        self.sweep().map_err(|why| self.unusable(why))?;
         Ok(StateLock { _file: file })
     }
 
@@ -175,6 +176,21 @@ impl StateFolder {
     /// Replaces a file of the folder that everybody may read.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StateError> {
         replace(&self.root.join(name), bytes, 0o644).map_err(|why| self.unusable(why))
+    }
+
+    /// Removes what writers that died left half written: `.NAME.PID.tmp`.
+    fn sweep(&self) -> std::io::Result<()> {
+        for item in fs::read_dir(&self.root)? {
+            let (path, name) = item.map(|it| (it.path(), it.file_name()))?;
+            let name = name.to_string_lossy().into_owned();
+            let writer = name.strip_prefix('.').and_then(|it| it.strip_suffix(".tmp"));
+            let writer = writer.and_then(|it| it.rsplit('.').next()?.parse::<u32>().ok());
+            // A guardian may be at work.
+            if writer.is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists()) {
+                fs::remove_file(path)?;
+            }
+        }
+        Ok(())
     }
 
     fn make(&self) -> std::io::Result<()> {

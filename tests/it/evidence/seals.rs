@@ -84,6 +84,7 @@ fn sealing_again_after_half_of_it_gives_the_same_folder() {
     std::fs::remove_file(dir.path().join(FILE)).unwrap();
     std::fs::write(dir.path().join("report.json"), "half").unwrap();
     std::fs::write(dir.path().join("report.html.half"), "half").unwrap();
+    std::fs::write(dir.path().join("seal.json.half"), "half").unwrap();
     seal::finish(dir.path(), &key(), reports::ALL, NOW_US).unwrap();
     assert_eq!(folder::read(dir.path()).unwrap().files, files);
 }
