@@ -109,7 +109,7 @@ impl Array {
         // Arrays that cannot lose a disk do not say how many they have and need: all.
         let active = if state == "active" { all } else { 0.0 };
         let (disks, name) = ([active, failed, spare], name.to_owned());
-        Ok(Self { name, state, disks, required: all, blocks: 0.0, synced: 0.0 })
+        Ok(Self { name, state, disks, required: active, blocks: 0.0, synced: 0.0 })
     }
 
     /// From `1048000 blocks super 1.2 [2/1] [U_]`, or how far a repair is.

@@ -7,8 +7,9 @@ use crate::collector::{Blank, wide};
 /// A number, or a complaint that names the file.
 pub(crate) fn number(file: &Path, word: Option<&str>) -> Result<f64, Blank> {
     let word = word.ok_or_else(|| Blank::odd(file, "a number is missing"))?;
-    let number = word.parse::<f64>();
-    number.map_err(|_| Blank::odd(file, format!("`{}` is not a number", shorten(word))))
+    // Rust takes `inf` and `nan` for numbers; the kernel never says them.
+    let number = word.parse::<f64>().ok().filter(|it| it.is_finite());
+    number.ok_or_else(|| Blank::odd(file, format!("`{}` is not a number", shorten(word))))
 }
 
 /// A hexadecimal number of at most 64 bits.

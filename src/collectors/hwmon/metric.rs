@@ -116,7 +116,10 @@ impl Metric {
         match unit(kind, element) {
             Some((end, what, scale)) => {
                 let shown = if element.is_empty() { "input" } else { element };
-                let help = format!("Hardware monitor for {what} ({shown})");
+                let mut help = format!("Hardware monitor {what}");
+                if element != "accuracy" {
+                    help.extend([" (", shown, ")"]);
+                }
                 let is_counter = kind == "energy";
                 Self { name: format!("{name}{end}"), help, scale, is_counter }
             }
@@ -128,22 +131,22 @@ impl Metric {
 /// The name's end, what it is, and the scale.
 fn unit(kind: &str, element: &str) -> Option<(&'static str, &'static str, f64)> {
     match (kind, element) {
-        ("in" | "cpu", _) => Some(("_volts", "voltage", MILLI)),
-        ("temp", it) if it != "type" => Some(("_celsius", "temperature", MILLI)),
-        ("curr", _) => Some(("_amps", "current", MILLI)),
-        ("energy", _) => Some(("_joule_total", "joules used so far", MICRO)),
+        ("in" | "cpu", _) => Some(("_volts", "for voltage", MILLI)),
+        ("temp", it) if it != "type" => Some(("_celsius", "for temperature", MILLI)),
+        ("curr", _) => Some(("_amps", "for current", MILLI)),
+        ("energy", _) => Some(("_joule_total", "for joules used so far", MICRO)),
         ("power", "accuracy") => Some(("", "power meter accuracy, as a ratio", MICRO)),
         ("power", "average_interval" | "average_interval_min" | "average_interval_max") => {
             Some(("_seconds", "power usage update interval", MILLI))
         }
-        ("power", _) => Some(("_watt", "power usage in watts", MICRO)),
+        ("power", _) => Some(("_watt", "for power usage in watts", MICRO)),
         ("humidity", _) => Some((
             "",
-            "humidity, as a ratio (multiply with 100.0 to get the humidity as a percentage)",
+            "for humidity, as a ratio (multiply with 100.0 to get the humidity as a percentage)",
             MICRO,
         )),
         ("fan", "input" | "min" | "max" | "target") => {
-            Some(("_rpm", "fan revolutions per minute", 1.0))
+            Some(("_rpm", "for fan revolutions per minute", 1.0))
         }
         _ => None,
     }

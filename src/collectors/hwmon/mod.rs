@@ -120,23 +120,18 @@ impl Chip {
             }
         }
         let has = |file: &str| files.contains_key(file);
-        let split: Vec<_> = files.keys().filter_map(|file| split(file)).collect();
-        let metrics: Vec<_> = split
-            .iter()
-            .map(|part| {
-                let bare = format!("{}{}", part.kind, part.number);
-                (part.sensor(), part.element, Metric::of(part, has(&bare)), part.file)
-            })
-            .map(|(sensor, element, metric, file)| {
-                (sensor, element.to_owned(), metric, file.to_owned())
-            })
-            .collect();
+        let mut metrics = Vec::new();
+        for part in files.keys().filter_map(|file| split(file)) {
+            let bare = format!("{}{}", part.kind, part.number);
+            let metric = Metric::of(&part, has(&bare));
+            metrics.push((part.sensor(), part.element.to_owned(), metric, part.file.to_owned()));
+        }
         for (sensor, element, metric, file) in metrics {
             let Some(mut file) = files.remove(&file) else { continue };
             if element == "label" {
-                let label = file.read().map(clean).unwrap_or_default();
+                let label = file.read().unwrap_or_default().trim_ascii();
                 if !label.is_empty() {
-                    chip.labels.push((sensor, label));
+                    chip.labels.push((sensor, label.to_owned()));
                 }
             } else {
                 chip.elements.push(Element { sensor, metric, file });
