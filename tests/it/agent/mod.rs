@@ -67,12 +67,9 @@ const COLLECTORS: [&str; 35] = [
     "vmstat",
 ];
 
-/// Names of ours that Debian's lacks: newer ones show them, or those that are asked to.
-const NEWER: [&str; 9] = [
+/// Names of ours that Debian's lacks, and newer ones have.
+const NEWER: [&str; 6] = [
     "node_kernel_hung_tasks_total",
-    "node_netstat_TcpExt_TCPOFOQueue",
-    "node_netstat_TcpExt_TCPRcvQDrop",
-    "node_netstat_Tcp_MaxConn",
     "node_pressure_irq_stalled_seconds_total",
     "node_softnet_backlog_len",
     "node_softnet_cpu_collision_total",
@@ -249,6 +246,13 @@ fn node_exporter_with(tool: &Path, collectors: &[&str], args: &[String]) -> Besi
     command.arg("--collector.netdev.device-exclude=");
     let disks = r"^(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$";
     command.arg(format!("--collector.diskstats.device-exclude={disks}"));
+    // Today's, and what dashboards ask for beyond it.
+    let fields = "^(.*_(InErrors|InErrs)|Ip_Forwarding|Ip(6|Ext)_(InOctets|OutOctets)|\
+                  Icmp6?_(InMsgs|OutMsgs)|TcpExt_(Listen.*|Syncookies.*|TCPSynRetrans|\
+                  TCPTimeouts|TCPOFOQueue|TCPRcvQDrop)|Tcp_(ActiveOpens|InSegs|OutSegs|OutRsts|\
+                  PassiveOpens|RetransSegs|CurrEstab|MaxConn)|Udp6?_(InDatagrams|OutDatagrams|\
+                  NoPorts|RcvbufErrors|SndbufErrors))$";
+    command.arg(format!("--collector.netstat.fields={fields}"));
     let points = "^/(dev|proc|run/credentials/.+|sys|var/lib/docker/.+|\
                   var/lib/containers/storage/.+)($|/)";
     command.arg(format!("--collector.filesystem.mount-points-exclude={points}"));
