@@ -1,29 +1,85 @@
 //! The collectors: one file a kind, and this list.
 
+pub mod arp;
+pub mod bonding;
+mod class;
+pub mod conntrack;
 pub mod cpu;
+pub mod cpufreq;
 pub mod diskstats;
+pub mod dmi;
+pub mod edac;
+pub mod entropy;
+mod file;
+pub mod filefd;
 pub mod filesystem;
+pub mod hwmon;
+pub mod interrupts;
+pub mod kernel_hung;
 pub mod loadavg;
+pub mod mdadm;
 pub mod meminfo;
+pub mod netclass;
 pub mod netdev;
+pub mod netstat;
+pub mod os;
 mod parse;
+pub mod powersupplyclass;
+pub mod pressure;
+pub mod processes;
+pub mod rapl;
 pub mod runs;
+pub mod schedstat;
+pub mod selinux;
+pub mod sockstat;
+pub mod softnet;
 pub mod stat;
+pub mod tcpstat;
+pub mod thermal_zone;
 pub mod time;
+pub mod udp_queues;
 pub mod uname;
+pub mod vmstat;
 
 use crate::collector::CollectorKind;
 
 /// Every collector, in the order of the page.
 pub const ALL: &[CollectorKind] = &[
+    arp::KIND,
+    bonding::KIND,
+    conntrack::KIND,
     cpu::KIND,
+    cpufreq::KIND,
     diskstats::KIND,
+    dmi::KIND,
+    edac::KIND,
+    entropy::KIND,
+    filefd::KIND,
     filesystem::KIND,
+    hwmon::KIND,
+    interrupts::KIND,
+    kernel_hung::KIND,
     loadavg::KIND,
+    mdadm::KIND,
     meminfo::KIND,
+    netclass::KIND,
     netdev::KIND,
+    netstat::KIND,
+    os::KIND,
+    powersupplyclass::KIND,
+    pressure::KIND,
+    processes::KIND,
+    rapl::KIND,
     runs::KIND,
+    schedstat::KIND,
+    selinux::KIND,
+    sockstat::KIND,
+    softnet::KIND,
     stat::KIND,
+    tcpstat::KIND,
+    thermal_zone::KIND,
     time::KIND,
+    udp_queues::KIND,
     uname::KIND,
+    vmstat::KIND,
 ];

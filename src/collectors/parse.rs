@@ -2,13 +2,28 @@
 
 use std::path::Path;
 
-use crate::collector::Blank;
+use crate::collector::{Blank, wide};
 
 /// A number, or a complaint that names the file.
 pub(crate) fn number(file: &Path, word: Option<&str>) -> Result<f64, Blank> {
     let word = word.ok_or_else(|| Blank::odd(file, "a number is missing"))?;
-    let number = word.parse::<f64>();
-    number.map_err(|_| Blank::odd(file, format!("`{}` is not a number", shorten(word))))
+    // Rust takes `inf` and `nan` for numbers; the kernel never says them.
+    let number = word.parse::<f64>().ok().filter(|it| it.is_finite());
+    number.ok_or_else(|| Blank::odd(file, format!("`{}` is not a number", shorten(word))))
+}
+
+/// A hexadecimal number of at most 64 bits.
+pub(crate) fn hex(file: &Path, word: Option<&str>) -> Result<f64, Blank> {
+    let word = word.ok_or_else(|| Blank::odd(file, "a number is missing"))?;
+    let number = u64::from_str_radix(word, 16);
+    number.map(wide).map_err(|_| Blank::odd(file, format!("`{}` is no number", shorten(word))))
+}
+
+/// A socket's queues, `tx:rx` in hexadecimal.
+pub(crate) fn queues(word: &str) -> Option<(u64, u64)> {
+    let (sent, received) = word.split_once(':')?;
+    let bytes = |digits| u32::from_str_radix(digits, 16).ok().map(u64::from);
+    Some((bytes(sent)?, bytes(received)?))
 }
 
 /// What stands after a keyword at the beginning of a line.

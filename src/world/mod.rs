@@ -2,7 +2,9 @@
 
 pub mod clock;
 pub mod dice;
+pub mod folder;
 pub mod host;
+pub mod kept;
 pub mod linux;
 pub mod roots;
 pub mod sim;

@@ -3,16 +3,14 @@
 //! Collectors and meters touch nothing but this. Small files that are read at every scrape are
 //! [`Kept`]: opened once and read with `pread`, which spares two of three system calls.
 
-use std::{
-    io,
-    os::fd::OwnedFd,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use rustix::{
     fs::{Mode, OFlags},
     io::Errno,
 };
+
+pub use super::kept::{Kept, Unread};
 
 /// Where the machine's files are. In a container that watches its host: `/host/proc` and so on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,33 +23,6 @@ pub struct Roots {
 impl Default for Roots {
     fn default() -> Self {
         Self::new("/proc", "/sys", "/")
-    }
-}
-
-/// Why a file could not be read; completes "could not …".
-#[derive(Debug, thiserror::Error)]
-#[error("read `{}`: {why}", path.display())]
-pub struct Unread {
-    /// Which file.
-    pub path: PathBuf,
-    /// What the operating system said.
-    #[source]
-    pub why: io::Error,
-}
-
-impl Unread {
-    fn new(path: &Path, why: impl Into<io::Error>) -> Self {
-        Self { path: path.to_owned(), why: why.into() }
-    }
-
-    /// There is no such file.
-    pub fn is_missing(&self) -> bool {
-        self.why.kind() == io::ErrorKind::NotFound
-    }
-
-    /// It is there, but not for us.
-    pub fn is_denied(&self) -> bool {
-        self.why.kind() == io::ErrorKind::PermissionDenied
     }
 }
 
@@ -175,17 +146,19 @@ pub fn now() -> f64 {
 
 /// What a file says now. Bytes that are not UTF-8 are replaced.
 pub fn read(path: &Path) -> Result<String, Unread> {
-    let mut file = Kept::new(path.to_owned());
-    file.read()?;
-    Ok(file.text)
+    let bytes = read_bytes(path)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// What a file holds now.
 pub fn read_bytes(path: &Path) -> Result<Vec<u8>, Unread> {
-    let mut file = Kept::new(path.to_owned());
-    let length = file.fill().map_err(|why| Unread::new(path, why))?;
-    file.bytes.truncate(length);
-    Ok(file.bytes)
+    Kept::new(path.to_owned()).whole()
+}
+
+/// Where a path of links leads, or nothing when it leads nowhere.
+#[expect(clippy::disallowed_methods, reason = "rustix has none, and this file is the wall")]
+pub fn real(path: &Path) -> Option<PathBuf> {
+    std::fs::canonicalize(path).ok()
 }
 
 /// The names in a folder, sorted.
@@ -260,82 +233,4 @@ pub fn limits() -> (Option<u64>, Option<u64>) {
 /// Bytes in a page of memory.
 pub fn page_size() -> usize {
     rustix::param::page_size()
-}
-
-/// A small file that is read again and again: the descriptor and the buffers stay.
-///
-/// For files of `/proc` and `/sys` only, whose name always means the same file. One that is
-/// replaced by rename would be read as it was.
-#[derive(Debug)]
-pub struct Kept {
-    path: PathBuf,
-    file: Option<OwnedFd>,
-    bytes: Vec<u8>,
-    text: String,
-}
-
-/// No file that we read is larger; one that is must be a mistake, or malice.
-const FILE_MAX: usize = 16 << 20;
-
-impl Kept {
-    /// A file; it is opened when it is first read.
-    pub fn new(path: PathBuf) -> Self {
-        Self { path, file: None, bytes: Vec::new(), text: String::new() }
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// What it says now, from its beginning. Bytes that are not UTF-8 are replaced.
-    pub fn read(&mut self) -> Result<&str, Unread> {
-        let known = self.file.is_some();
-        let outcome = match self.fill() {
-            // What it belonged to is gone, or came again under the same name.
-            Err(_) if known => {
-                self.file = None;
-                self.fill()
-            }
-            outcome => outcome,
-        };
-        let length = match outcome {
-            Ok(length) => length,
-            Err(why) => {
-                self.file = None;
-                return Err(Unread::new(&self.path, why));
-            }
-        };
-        let said = self.bytes.get(..length).unwrap_or_default();
-        self.text.clear();
-        self.text.push_str(&String::from_utf8_lossy(said));
-        Ok(&self.text)
-    }
-
-    fn fill(&mut self) -> io::Result<usize> {
-        let file = match &mut self.file {
-            Some(file) => file,
-            none @ None => {
-                let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-                none.insert(rustix::fs::open(&self.path, flags, Mode::empty())?)
-            }
-        };
-        let mut length = 0;
-        loop {
-            if length == self.bytes.len() {
-                if length >= FILE_MAX {
-                    return Err(io::Error::other(format!("it is longer than {FILE_MAX} bytes")));
-                }
-                self.bytes.resize((length * 2).max(4096), 0);
-            }
-            let room = self.bytes.get_mut(length..).unwrap_or_default();
-            let offset = u64::try_from(length).unwrap_or(u64::MAX);
-            match rustix::io::pread(&*file, room, offset) {
-                Ok(0) => return Ok(length),
-                Ok(more) => length += more,
-                Err(Errno::INTR) => {}
-                Err(why) => return Err(why.into()),
-            }
-        }
-    }
 }

@@ -125,7 +125,29 @@ fn an_agent_that_may_read_the_index_alone_needs_no_more() {
 #[test]
 fn a_file_that_makes_no_sense_costs_its_collector_and_nothing_else() {
     let state = state();
-    let spoilt: [(&str, &str, &str); 8] = [
+    let spoilt: [(&str, &str, &str); 30] = [
+        ("proc/vmstat", "pgfault many\n", "vmstat"),
+        ("proc/net/snmp", "Tcp: InSegs OutSegs\nTcp: 1\n", "netstat"),
+        ("proc/net/netstat", "IpExt: InOctets\n", "netstat"),
+        ("proc/net/snmp6", "Ip6InOctets\n", "netstat"),
+        ("proc/net/sockstat", "TCP: inuse\n", "sockstat"),
+        ("proc/pressure/io", "some avg10=0.00\n", "pressure"),
+        ("proc/sys/fs/file-nr", "1024\n", "filefd"),
+        ("proc/sys/kernel/random/poolsize", "\n", "entropy"),
+        ("proc/sys/net/netfilter/nf_conntrack_max", "all\n", "conntrack"),
+        ("proc/net/stat/nf_conntrack", "entries found\n0 zz\n", "conntrack"),
+        ("proc/net/softnet_stat", "00015c73\n", "softnet"),
+        ("proc/schedstat", "cpu0 1 2 3\n", "schedstat"),
+        ("proc/net/arp", "heading\nnonsense\n", "arp"),
+        ("proc/net/udp", "heading\n0: 0 0 7 q\n", "udp_queues"),
+        ("proc/net/tcp", "heading\n0: 0 0 FF 0:0\n", "tcpstat"),
+        ("proc/sys/kernel/pid_max", "-\n", "processes"),
+        ("proc/interrupts", "CPU0 CPU1\n0: 1 x PIC timer\n", "interrupts"),
+        ("proc/sys/kernel/hung_task_detect_count", "few\n", "kernel_hung"),
+        ("proc/mdstat", "md0 : sleeping raid1\n", "mdadm"),
+        ("sys/class/net/eth0/mtu", "wide\n", "netclass"),
+        ("sys/class/thermal/thermal_zone0/temp", "hot\n", "thermal_zone"),
+        ("sys/devices/system/edac/mc/mc0/ce_count", "some\n", "edac"),
         ("proc/stat", "cpu  x", "stat"),
         ("proc/stat", "", "cpu"),
         ("proc/meminfo", "MemTotal: many kB\n", "meminfo"),
@@ -155,7 +177,7 @@ fn devices_that_vanish_are_gone_from_the_page_and_may_come_back() {
     let (machine, state) = (machine(), state());
     let mut scrape = scrape(machine.path(), state.path());
     let file = |inside: &str| machine.path().join("proc").join(inside);
-    let all: Vec<(&str, String)> = ["net/dev", "diskstats", "1/mounts"]
+    let all: Vec<(&str, String)> = ["net/dev", "net/arp", "diskstats", "1/mounts"]
         .map(|it| (it, fs::read_to_string(file(it)).unwrap()))
         .into();
     let mut seen = || {
@@ -164,13 +186,16 @@ fn devices_that_vanish_are_gone_from_the_page_and_may_come_back() {
         names.map(|name| page.lines().filter(|line| line.contains(name)).count())
     };
     let before = seen();
-    assert_eq!(before, [17, 21, 1]);
+    assert_eq!(before, [37, 21, 1]);
+    let class = machine.path().join("sys/class");
+    fs::rename(class.join("net/eth0"), class.join("eth0")).unwrap();
     for (inside, text) in &all {
         let kept = |line: &&str| !["eth0", " sda ", "/srv/gone"].iter().any(|it| line.contains(it));
         let rest: Vec<&str> = text.lines().filter(kept).collect();
         fs::write(file(inside), rest.join("\n") + "\n").unwrap();
     }
     assert_eq!(seen(), [0, 0, 0]);
+    fs::rename(class.join("eth0"), class.join("net/eth0")).unwrap();
     for (inside, text) in &all {
         fs::write(file(inside), text).unwrap();
     }
@@ -180,7 +205,28 @@ fn devices_that_vanish_are_gone_from_the_page_and_may_come_back() {
 #[test]
 fn files_cut_anywhere_or_full_of_noise_never_break_the_page() {
     let state = state();
-    let files = ["stat", "meminfo", "loadavg", "diskstats", "net/dev", "1/mounts"];
+    let files = [
+        "1/mounts",
+        "17/stat",
+        "diskstats",
+        "interrupts",
+        "loadavg",
+        "mdstat",
+        "meminfo",
+        "net/dev",
+        "net/netstat",
+        "net/snmp",
+        "net/snmp6",
+        "net/sockstat",
+        "net/softnet_stat",
+        "net/stat/nf_conntrack",
+        "net/tcp",
+        "net/udp",
+        "pressure/io",
+        "schedstat",
+        "stat",
+        "vmstat",
+    ];
     for file in files {
         let machine = machine();
         let path = machine.path().join("proc").join(file);
@@ -200,6 +246,9 @@ fn files_cut_anywhere_or_full_of_noise_never_break_the_page() {
             fs::write(&path, &bytes).unwrap();
             let page = parse(&page(&mut scrape));
             assert_eq!(page["node_scrape_collector_success"].rows.len(), collectors::ALL.len());
+            let finite = page.iter().filter(|(name, _)| name.starts_with("node_"));
+            let rows = finite.flat_map(|(_, family)| &family.rows);
+            rows.for_each(|(labels, it)| assert!(it.is_finite(), "{file}: {labels} {it}"));
         }
     }
 }

@@ -1,0 +1,133 @@
+//! Counters of the network protocols, from `/proc/net/{netstat,snmp,snmp6}`.
+
+use super::{
+    file::{File, Text, join},
+    parse::number,
+};
+use crate::{
+    about::About,
+    collector::{Blank, Collector, CollectorKind, Samples, Type},
+    world::roots::Roots,
+};
+
+/// Its entry in the list.
+pub const KIND: CollectorKind = CollectorKind {
+    about: &About {
+        name: "netstat",
+        summary: "counters of IP, ICMP, TCP and UDP",
+        needs: &[],
+        example: "",
+    },
+    blocks: false,
+    health: None,
+    make: |_| Box::new(Netstat::new()),
+};
+
+#[derive(Debug)]
+struct Netstat {
+    /// Names in a line, numbers in the next.
+    tables: [File; 2],
+    /// A name and a number in each line.
+    six: File,
+    words: Words,
+}
+
+#[derive(Debug, Default)]
+struct Words {
+    name: String,
+    help: String,
+}
+
+/// What `node_exporter` shows of each protocol, and `MaxConn`, which dashboards ask for.
+const FIELDS: [(&str, &[&str]); 9] = [
+    ("Ip", &["Forwarding"]),
+    ("Ip6", &["InOctets", "OutOctets"]),
+    ("IpExt", &["InOctets", "OutOctets"]),
+    ("Icmp", &["InMsgs", "OutMsgs"]),
+    ("Icmp6", &["InMsgs", "OutMsgs"]),
+    ("TcpExt", &["TCPOFOQueue", "TCPRcvQDrop", "TCPSynRetrans", "TCPTimeouts"]),
+    (
+        "Tcp",
+        &[
+            "ActiveOpens",
+            "CurrEstab",
+            "InSegs",
+            "MaxConn",
+            "OutRsts",
+            "OutSegs",
+            "PassiveOpens",
+            "RetransSegs",
+        ],
+    ),
+    ("Udp", &["InDatagrams", "NoPorts", "OutDatagrams", "RcvbufErrors", "SndbufErrors"]),
+    ("Udp6", &["InDatagrams", "NoPorts", "OutDatagrams", "RcvbufErrors", "SndbufErrors"]),
+];
+
+impl Collector for Netstat {
+    fn collect(&mut self, roots: &Roots, samples: &mut Samples) -> Result<(), Blank> {
+        for table in &mut self.tables {
+            self.words.show_table(table.read(roots)?, samples)?;
+        }
+        // Missing where IPv6 is turned off.
+        if let Some(said) = self.six.read_if_there(roots)? {
+            self.words.show_six(said, samples)?;
+        }
+        Ok(())
+    }
+}
+
+impl Netstat {
+    fn new() -> Self {
+        let tables = [File::proc("net/netstat"), File::proc("net/snmp")];
+        Self { tables, six: File::proc("net/snmp6"), words: Words::default() }
+    }
+}
+
+impl Words {
+    fn show_table(&mut self, said: Text<'_>, samples: &mut Samples) -> Result<(), Blank> {
+        let mut lines = said.text.lines();
+        while let Some(heading) = lines.next() {
+            let odd = || said.odd("a line of names and its line of numbers do not match");
+            let (protocol, names) = heading.split_once(':').ok_or_else(odd)?;
+            let numbers = lines.next().and_then(|line| line.strip_prefix(protocol));
+            let numbers = numbers.and_then(|rest| rest.strip_prefix(':')).ok_or_else(odd)?;
+            let mut numbers = numbers.split_ascii_whitespace();
+            for name in names.split_ascii_whitespace() {
+                let value = numbers.next().ok_or_else(odd)?;
+                if is_wanted(protocol, name) {
+                    self.show(protocol, name, number(said.path, Some(value))?, samples);
+                }
+            }
+            if numbers.next().is_some() {
+                return Err(odd());
+            }
+        }
+        Ok(())
+    }
+
+    fn show_six(&mut self, said: Text<'_>, samples: &mut Samples) -> Result<(), Blank> {
+        for line in said.text.lines() {
+            let mut words = line.split_ascii_whitespace();
+            let Some(field) = words.next() else { continue };
+            // `Ip6InReceives`, `UdpLite6InErrors`.
+            let Some((protocol, name)) = field.split_once('6') else { continue };
+            let protocol = field.get(..=protocol.len()).unwrap_or(protocol);
+            if is_wanted(protocol, name) {
+                self.show(protocol, name, number(said.path, words.next())?, samples);
+            }
+        }
+        Ok(())
+    }
+
+    fn show(&mut self, protocol: &str, name: &str, value: f64, samples: &mut Samples) {
+        let help = join(&mut self.help, &["Statistic ", protocol, name, "."]);
+        let name = join(&mut self.name, &["node_netstat_", protocol, "_", name]);
+        samples.family(name, help, Type::Untyped).row(&[], value);
+    }
+}
+
+fn is_wanted(protocol: &str, name: &str) -> bool {
+    matches!(name, "InErrors" | "InErrs")
+        || protocol == "TcpExt" && (name.starts_with("Listen") || name.starts_with("Syncookies"))
+        || FIELDS.iter().any(|(known, names)| *known == protocol && names.contains(&name))
+}

@@ -1,0 +1,57 @@
+//! Paging and swapping, from `/proc/vmstat`.
+
+use super::{
+    file::{File, join},
+    parse::number,
+};
+use crate::{
+    about::About,
+    collector::{Blank, Collector, CollectorKind, Samples, Type},
+    world::roots::Roots,
+};
+
+/// Its entry in the list.
+pub const KIND: CollectorKind = CollectorKind {
+    about: &About {
+        name: "vmstat",
+        summary: "paging, swapping and processes killed for want of memory",
+        needs: &[],
+        example: "",
+    },
+    blocks: false,
+    health: None,
+    make: |_| {
+        Box::new(Vmstat { file: File::proc("vmstat"), name: String::new(), help: String::new() })
+    },
+};
+
+#[derive(Debug)]
+struct Vmstat {
+    file: File,
+    name: String,
+    help: String,
+}
+
+impl Collector for Vmstat {
+    fn collect(&mut self, roots: &Roots, samples: &mut Samples) -> Result<(), Blank> {
+        let said = self.file.read(roots)?;
+        for line in said.text.lines() {
+            let (field, value) =
+                line.split_once(' ').ok_or_else(|| said.odd("a line has no number"))?;
+            if is_wanted(field) {
+                let name = join(&mut self.name, &["node_vmstat_", field]);
+                let help = ["/proc/vmstat information field ", field, "."];
+                let help = join(&mut self.help, &help);
+                let value = number(said.path, Some(value))?;
+                samples.family(name, help, Type::Untyped).row(&[], value);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What `node_exporter` shows: `^(oom_kill|pgpg|pswp|pg.*fault)`.
+fn is_wanted(field: &str) -> bool {
+    ["oom_kill", "pgpg", "pswp"].iter().any(|start| field.starts_with(start))
+        || field.strip_prefix("pg").is_some_and(|rest| rest.contains("fault"))
+}
