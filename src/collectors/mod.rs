@@ -1,5 +1,7 @@
 //! The collectors: one file a kind, and this list.
 
+pub mod cgroup_tree;
+pub mod cgroups;
 pub mod cpu;
 pub mod diskstats;
 pub mod filesystem;
@@ -16,6 +18,7 @@ use crate::collector::CollectorKind;
 
 /// Every collector, in the order of the page.
 pub const ALL: &[CollectorKind] = &[
+    cgroups::KIND,
     cpu::KIND,
     diskstats::KIND,
     filesystem::KIND,

@@ -5,6 +5,7 @@ pub mod dice;
 pub mod host;
 pub mod linux;
 pub mod roots;
+pub mod shelf;
 pub mod sim;
 pub mod stop;
 pub mod store;
