@@ -12,6 +12,7 @@ mod parse;
 pub mod runs;
 pub mod stat;
 pub mod time;
+pub mod top;
 pub mod uname;
 
 use crate::collector::CollectorKind;
@@ -28,5 +29,6 @@ pub const ALL: &[CollectorKind] = &[
     runs::KIND,
     stat::KIND,
     time::KIND,
+    top::KIND,
     uname::KIND,
 ];

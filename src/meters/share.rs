@@ -92,13 +92,17 @@ mod tests {
         }
 
         #[test]
-        fn who_used_more_gets_no_less(a in 0_u64..1 << 40, b in 0_u64..1 << 40, all in 0_u64..1 << 42) {
-            let shares = share(1 << 40, &[a, b], 0, all);
-            proptest::prop_assert_eq!(shares.each[0] >= shares.each[1], a >= b || shares.each[0] == shares.each[1]);
+        fn who_used_more_gets_no_less(
+            a in 0_u64..1 << 40, b in 0_u64..1 << 40, all in 0_u64..1 << 42,
+        ) {
+            let shares = share(1 << 40, &[a.min(b), a.max(b)], 0, all);
+            proptest::prop_assert!(shares.each[0] <= shares.each[1]);
         }
 
         #[test]
-        fn no_energy_is_lost_in_the_small(parts in proptest::collection::vec(0.0_f64..1e-5, 1..200)) {
+        fn no_energy_is_lost_in_the_small(
+            parts in proptest::collection::vec(0.0_f64..1e-5, 1..200),
+        ) {
             let mut whole = Whole::default();
             let sum: u64 = parts.iter().map(|it| whole.of(*it)).sum();
             let exact = parts.iter().sum::<f64>() * 1e6;
