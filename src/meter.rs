@@ -36,12 +36,14 @@ pub struct Energy {
     pub method: &'static str,
     /// Its parts: domains do not overlap, and their sum is the whole.
     pub domains: Vec<Domain>,
+    /// What the hardware counts zone by zone, where it does. Zones overlap: they have no sum.
+    pub zones: Vec<Domain>,
 }
 
 /// A part of the machine and its energy in joules.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Domain {
-    /// `package-0`, `dram-0`, `cpu`, `memory`.
+    /// `package-0`, `dram-0`, `rest-of-platform`, `platform`, `battery-BAT0`, `cpu`, `memory`.
     pub name: String,
     /// The best estimate.
     pub joules: f64,
@@ -49,6 +51,13 @@ pub struct Domain {
     pub low: f64,
     /// Its upper bound.
     pub high: f64,
+}
+
+impl Domain {
+    /// What was counted: its bounds are the count itself.
+    pub fn counted(name: String, joules: f64) -> Self {
+        Self { name, joules, low: joules, high: joules }
+    }
 }
 
 impl Energy {
@@ -61,6 +70,7 @@ impl Energy {
             high: sum(|it| it.high),
             method,
             domains,
+            zones: Vec::new(),
         }
     }
 }

@@ -158,6 +158,12 @@ impl Counters {
         counter.ok_or_else(|| Rejection::UnknownName(shorten(&event.name)))?.count(event)
     }
 
+    /// What a declared counter has counted, over all its labels.
+    pub fn sum(&self, name: &str) -> Option<f64> {
+        let counter = self.all.iter().find(|it| it.declaration.name == name)?;
+        Some(counter.counts.values().sum())
+    }
+
     /// Shows the counters, and how many events were taken and refused.
     pub fn show(&self, samples: &mut Samples) {
         for counter in &self.all {

@@ -13,6 +13,8 @@ pub struct Settings {
     pub roots: Roots,
     /// The state folder, for the index of runs.
     pub state: PathBuf,
+    /// Energy and carbon.
+    pub energy: super::energy::Settings,
 }
 
 /// How long a scrape waits for collectors that can hang.

@@ -3,163 +3,180 @@
 //! Estimate and bounds are three families, so that `sum` over any of them is right:
 //! `holdfast_energy_joules_total`, `holdfast_energy_low_joules_total` and
 //! `holdfast_energy_high_joules_total`, each by `domain` and `method`. Domains do not overlap.
+//! Sums are whole microjoules: what is shared out among control groups is the same energy.
+
+mod carbon;
+mod consumers;
+mod shown;
+mod sums;
 
 use std::{
-    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use self::{carbon::Carbon, consumers::Consumers, shown::Shown, sums::Sums};
 use crate::{
-    collector::{Blank, Collector, Samples},
-    meter::{Blind, Energy, Meter, MeterKind},
-    meters::{self, model},
+    collector::Collector,
+    meter::{Blind, Meter, MeterKind},
+    meters::{
+        self,
+        carbon::{Bounded, Settings as CarbonSettings},
+        model,
+    },
+    source::Counters,
     world::roots::Roots,
 };
+
+/// What can be set about energy and carbon.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Grid, building and server.
+    pub carbon: CarbonSettings,
+    /// The business counter that is R in SCI: grams for each of these.
+    pub functional_unit: String,
+    /// Energy is shared out among so many control groups at most.
+    pub groups_max: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            carbon: CarbonSettings::default(),
+            functional_unit: "holdfast_payment_attempts_total".to_owned(),
+            groups_max: 100,
+        }
+    }
+}
 
 /// What was added up so far; shared with the collector that shows it.
 #[derive(Debug, Clone, Default)]
 pub struct Tally(Arc<Mutex<Sums>>);
 
-#[derive(Debug, Default)]
-struct Sums {
-    domains: BTreeMap<(String, &'static str), Sum>,
-    readable: BTreeMap<&'static str, bool>,
-    coefficients: Option<(String, String)>,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Sum {
-    joules: f64,
-    low: f64,
-    high: f64,
-    watts: Option<f64>,
-}
-
 impl Tally {
-    /// A collector that shows the sums.
-    pub fn collector(&self) -> impl Collector + use<> {
-        Shown(self.clone())
+    /// A collector that shows the sums. `counters` hold the business counter of SCI.
+    pub fn collector(&self, counters: &Arc<Mutex<Counters>>) -> impl Collector + use<> {
+        Shown::new(Arc::clone(&self.0), Arc::clone(counters))
     }
 
-    fn add(&self, energy: &Energy, elapsed: Duration) {
-        let mut sums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for domain in &energy.domains {
-            let key = (domain.name.clone(), energy.method);
-            let sum = sums.domains.entry(key).or_default();
-            // A counter never goes back, whatever a meter says.
-            sum.joules += domain.joules.max(0.0);
-            sum.low += domain.low.max(0.0);
-            sum.high += domain.high.max(0.0);
-            if !elapsed.is_zero() {
-                sum.watts = Some(domain.joules / elapsed.as_secs_f64());
-            }
-        }
-    }
-
-    fn note(&self, method: &'static str, readable: bool) {
-        let mut sums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        sums.readable.insert(method, readable);
-        if !readable {
-            // The power of an earlier interval is not passed off as today's.
-            for ((_, of), sum) in &mut sums.domains {
-                if *of == method {
-                    sum.watts = None;
-                }
-            }
-        }
-    }
-
-    fn explain(&self, provenance: (String, String)) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).coefficients = Some(provenance);
+    fn with<T>(&self, work: impl FnOnce(&mut Sums) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// Measures for ever, with the best meter there is.
-pub async fn measure(roots: Roots, tally: Tally, every: Duration) {
-    let best = meters::best(&roots);
-    for (kind, why) in &best.blind {
-        tally.note(kind.about.name, false);
-        tracing::info!(meter = kind.about.name, "could not {why}");
-    }
-    let Some((kind, mut meter)) = best.meter else {
-        tracing::warn!("no energy meter sees anything: energy is not exported");
-        return;
-    };
-    tracing::info!(meter = kind.about.name, "measures energy: {}", kind.about.summary);
-    if kind.about.name == model::KIND.about.name {
-        tally.explain(model::provenance(&roots));
-    }
+/// After so many rounds a blind or second-best meter looks for a better one.
+const LOOK_AGAIN_ROUNDS: u32 = 30;
+
+/// Measures for ever, with the best meter there is at the time.
+pub async fn measure(roots: Roots, settings: Settings, tally: Tally, every: Duration) {
+    let mut measuring = Measuring::new(roots, settings, tally);
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut last = Instant::now();
-    let mut said = None;
     loop {
         ticks.tick().await;
-        let now = Instant::now();
-        let outcome = step(kind, &mut *meter, &roots, &tally, now - last);
-        last = now;
-        let why = outcome.err().map(|why| why.to_string());
-        if why != said {
-            if let Some(why) = &why {
-                tracing::warn!(meter = kind.about.name, "could not {why}");
-            }
-            said = why;
-        }
+        measuring.round(Instant::now());
     }
 }
 
-fn step(
-    kind: &MeterKind,
-    meter: &mut dyn Meter,
-    roots: &Roots,
-    tally: &Tally,
-    elapsed: Duration,
-) -> Result<(), Blind> {
-    let outcome = meter.joules(roots, elapsed);
-    tally.note(kind.about.name, outcome.is_ok());
-    tally.add(&outcome?, elapsed);
-    Ok(())
+struct Measuring {
+    roots: Roots,
+    tally: Tally,
+    chosen: Option<(&'static MeterKind, Box<dyn Meter>)>,
+    consumers: Consumers,
+    carbon: Carbon,
+    round: u32,
+    /// The last round, and the last in which the meter could be read.
+    last: Instant,
+    last_read: Instant,
+    said: Option<String>,
 }
 
-#[derive(Debug)]
-struct Shown(Tally);
-
-impl Collector for Shown {
-    fn collect(&mut self, _roots: &Roots, samples: &mut Samples) -> Result<(), Blank> {
-        let sums = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut counter = |name: &str, help: &str, value: fn(&Sum) -> f64| {
-            samples.counter(name, help);
-            for ((domain, method), sum) in &sums.domains {
-                samples.row(&[("domain", domain), ("method", method)], value(sum));
-            }
+impl Measuring {
+    fn new(roots: Roots, settings: Settings, tally: Tally) -> Self {
+        let consumers = Consumers::new(&roots, settings.groups_max);
+        let carbon = Carbon::new(&roots, settings.carbon);
+        tally.with(|sums| sums.functional_unit.clone_from(&settings.functional_unit));
+        let now = Instant::now();
+        let mut measuring = Self {
+            roots,
+            tally,
+            chosen: None,
+            consumers,
+            carbon,
+            round: 0,
+            last: now,
+            last_read: now,
+            said: None,
         };
-        let help = "Energy used since the agent's start: the best estimate.";
-        counter("holdfast_energy_joules_total", help, |it| it.joules);
-        let help = "Energy used since the agent's start: the lower bound.";
-        counter("holdfast_energy_low_joules_total", help, |it| it.low);
-        let help = "Energy used since the agent's start: the upper bound.";
-        counter("holdfast_energy_high_joules_total", help, |it| it.high);
-        let help = "Power over the last interval of measurement: the best estimate.";
-        samples.gauge("holdfast_power_watts", help);
-        for ((domain, method), sum) in &sums.domains {
-            if let Some(watts) = sum.watts {
-                samples.row(&[("domain", domain), ("method", method)], watts);
+        measuring.choose(now);
+        if measuring.chosen.is_none() {
+            tracing::warn!("no energy meter sees anything: energy is not exported");
+        }
+        measuring
+    }
+
+    /// Takes the best meter, unless it is the one that is there already.
+    fn choose(&mut self, now: Instant) {
+        let than = self.chosen.as_ref().map(|(kind, _)| kind.about.name);
+        let best = meters::better(&self.roots, than);
+        for (kind, why) in &best.blind {
+            let why = why.to_string();
+            let is_news = self.tally.with(|sums| sums.note(kind.about.name, Some(why.clone())));
+            if is_news {
+                tracing::info!(meter = kind.about.name, "could not {why}");
             }
         }
-        let help = "Whether the meter could be read (1) or not (0), by method.";
-        samples.gauge("holdfast_energy_meter_readable", help);
-        for (method, readable) in &sums.readable {
-            samples.row(&[("method", method)], f64::from(u8::from(*readable)));
+        let Some((kind, meter)) = best.meter else { return };
+        tracing::info!(meter = kind.about.name, "measures energy: {}", kind.about.summary);
+        if kind.about.name == model::KIND.about.name {
+            let provenance = model::provenance(&self.roots);
+            self.tally.with(|sums| sums.coefficients = Some(provenance));
         }
-        if let Some((architecture, source)) = &sums.coefficients {
-            let help = "The row and the source of the model's coefficients.";
-            samples
-                .gauge("holdfast_energy_coefficients_info", help)
-                .row(&[("architecture", architecture), ("source", source)], 1.0);
+        self.chosen = Some((kind, meter));
+        self.last_read = now;
+    }
+
+    fn round(&mut self, now: Instant) {
+        self.round = self.round.wrapping_add(1);
+        let is_blind = self.chosen.is_none() || self.said.is_some();
+        if self.round.is_multiple_of(LOOK_AGAIN_ROUNDS) {
+            // A meter that went blind gives way to any that sees.
+            if is_blind {
+                self.chosen = None;
+            }
+            self.choose(now);
         }
+        let outcome = self.read(now);
+        if let Some(why) = outcome.err().map(|why| why.to_string()) {
+            if self.said.as_ref() != Some(&why) {
+                tracing::warn!("could not measure energy: could not {why}");
+            }
+            self.said = Some(why);
+        } else {
+            self.said = None;
+        }
+        let elapsed = now - self.last;
+        self.last = now;
+        self.tally.with(|sums| self.carbon.made(elapsed, sums));
+    }
+
+    fn read(&mut self, now: Instant) -> Result<(), Blind> {
+        let Some((kind, meter)) = &mut self.chosen else { return Ok(()) };
+        let elapsed = now - self.last_read;
+        let outcome = meter.joules(&self.roots, elapsed);
+        let why = outcome.as_ref().err().map(ToString::to_string);
+        self.tally.with(|sums| sums.note(kind.about.name, why));
+        let energy = outcome?;
+        self.last_read = now;
+        let used = self.consumers.look();
+        self.tally.with(|sums| {
+            let whole = sums.add(&energy, elapsed);
+            sums.share_out(energy.method, whole, &used);
+            let joules = Bounded { best: energy.joules, low: energy.low, high: energy.high };
+            self.carbon.used(energy.method, joules, sums);
+        });
         Ok(())
     }
 }

@@ -75,7 +75,7 @@ async fn serve(settings: Settings, on_bound: impl FnOnce(SocketAddr)) -> Result<
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let listener = bind(&settings.listen).await?;
     let (app, tally) = app(&settings)?;
-    tokio::spawn(energy::measure(settings.roots, tally, ENERGY_EVERY));
+    tokio::spawn(energy::measure(settings.roots, settings.energy, tally, ENERGY_EVERY));
     on_bound(listener.local_addr()?);
     let (stop, mut stopped) = watch::channel(false);
     let goodbye = async move {
@@ -122,9 +122,9 @@ fn app(settings: &Settings) -> io::Result<(Arc<App>, Tally)> {
         collectors::ALL.iter().map(|kind| Entry::of(kind, &setup)).collect();
     let counters = Arc::new(Mutex::new(Counters::new(sources::DECLARED)));
     let tally = Tally::default();
-    let (shared, shown) = (Arc::clone(&counters), tally.clone());
+    let (shared, shown) = (Arc::clone(&counters), (tally.clone(), Arc::clone(&counters)));
     entries.push(Entry::own("events", move || EventCounts(Arc::clone(&shared))));
-    entries.push(Entry::own("energy", move || shown.collector()));
+    entries.push(Entry::own("energy", move || shown.0.collector(&shown.1)));
     let scrape = Scrape::new(entries, settings.roots.clone(), DEADLINE)?;
     let names = scrape.names();
     let app = App {
@@ -290,7 +290,8 @@ mod tests {
 
     fn settings() -> Settings {
         let listen = "127.0.0.1:0".parse().unwrap();
-        Settings { listen, roots: Roots::default(), state: "/nonexistent".into() }
+        let energy = energy::Settings::default();
+        Settings { listen, roots: Roots::default(), state: "/nonexistent".into(), energy }
     }
 
     async fn status(app: &Arc<App>) -> StatusCode {

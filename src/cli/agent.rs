@@ -11,8 +11,10 @@ use clap::Parser;
 use crate::{
     agent::{
         config::{Listen, Settings},
+        energy,
         serve::{self, ServeError},
     },
+    meters::carbon::{self, Embodied, Grid, Intensity, Pue, Share},
     world::roots::Roots,
 };
 
@@ -31,6 +33,29 @@ pub(crate) struct AgentArgs {
     /// Where the watched machine's root file system is.
     #[arg(long = "path.rootfs", value_name = "DIR", default_value = "/")]
     rootfs: PathBuf,
+    /// What the building draws for each watt of the machine's; 1 to 5.
+    #[arg(long = "energy.pue", value_name = "RATIO")]
+    pue: Option<Pue>,
+    /// What the grid emits for a kilowatt-hour: `380`, or `380 300 450` with bounds.
+    #[arg(long = "carbon.intensity-grams-per-kwh", value_name = "GRAMS")]
+    intensity: Option<Grid>,
+    /// A file that says what the grid emits; it is read anew when it changes.
+    #[arg(long = "carbon.intensity-file", value_name = "FILE", conflicts_with = "intensity")]
+    intensity_file: Option<PathBuf>,
+    /// This machine's part of its server, for the emissions of making it; above 0, at most 1.
+    #[arg(long = "carbon.server-share", value_name = "SHARE")]
+    server_share: Option<Share>,
+}
+
+impl AgentArgs {
+    fn energy(&self) -> energy::Settings {
+        let fixed = self.intensity.map(Intensity::Fixed);
+        let file = self.intensity_file.clone().map(Intensity::File);
+        let embodied = self.server_share.map(Embodied::of);
+        let intensity = fixed.or(file).unwrap_or_default();
+        let carbon = carbon::Settings { pue: self.pue, intensity, embodied };
+        energy::Settings { carbon, ..energy::Settings::default() }
+    }
 }
 
 /// Whoever embeds us may have a subscriber already; then it stays.
@@ -42,6 +67,7 @@ fn log_to_stderr() {
 /// Serves until it is told to stop. `state` is the state folder.
 pub(crate) fn run(args: AgentArgs, state: &Path) -> ExitCode {
     let settings = Settings {
+        energy: args.energy(),
         listen: args.listen,
         roots: Roots::new(args.procfs, args.sysfs, args.rootfs),
         state: state.to_owned(),

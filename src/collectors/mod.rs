@@ -2,6 +2,8 @@
 
 pub mod arp;
 pub mod bonding;
+pub mod cgroup_tree;
+pub mod cgroups;
 mod class;
 pub mod conntrack;
 pub mod cpu;
@@ -37,6 +39,7 @@ pub mod stat;
 pub mod tcpstat;
 pub mod thermal_zone;
 pub mod time;
+pub mod top;
 pub mod udp_queues;
 pub mod uname;
 pub mod vmstat;
@@ -47,6 +50,7 @@ use crate::collector::CollectorKind;
 pub const ALL: &[CollectorKind] = &[
     arp::KIND,
     bonding::KIND,
+    cgroups::KIND,
     conntrack::KIND,
     cpu::KIND,
     cpufreq::KIND,
@@ -79,6 +83,7 @@ pub const ALL: &[CollectorKind] = &[
     tcpstat::KIND,
     thermal_zone::KIND,
     time::KIND,
+    top::KIND,
     udp_queues::KIND,
     uname::KIND,
     vmstat::KIND,

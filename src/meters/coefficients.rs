@@ -14,8 +14,35 @@ pub struct Coefficients {
     pub source: String,
     /// Watts for each gigabyte of memory beyond a chip's allowance.
     pub memory_watts_per_gb: f64,
+    /// What making a server emits.
+    pub embodied: Making,
     fallback: Fallback,
     architectures: Vec<Architecture>,
+}
+
+/// What making a server emits, part by part, in grams of `CO2e`, and for how long it is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+pub struct Making {
+    /// A server with one processor.
+    pub server_grams: f64,
+    /// So many gigabytes of memory are in that.
+    pub memory_allowance_gb: f64,
+    /// Each gigabyte beyond.
+    pub grams_per_gb_beyond: f64,
+    /// Each further processor.
+    pub grams_per_further_cpu: f64,
+    /// Each solid-state disk.
+    pub grams_per_ssd: f64,
+    /// Each spinning disk.
+    pub grams_per_hdd: f64,
+    /// Each graphics processor.
+    pub grams_per_gpu: f64,
+    /// It is kept so long.
+    pub life_years: f64,
+    /// Or only so long.
+    pub life_years_low: f64,
+    /// Or even so long.
+    pub life_years_high: f64,
 }
 
 #[derive(Debug, Deserialize)]

@@ -15,7 +15,10 @@
 
 use std::time::Duration;
 
-use super::coefficients::{self, Chosen, Processor};
+use super::{
+    carbon::Parts,
+    coefficients::{self, Chosen, Processor},
+};
 use crate::{
     about::About,
     meter::{Blind, Domain, Energy, Meter, MeterKind},
@@ -62,6 +65,26 @@ pub fn provenance(roots: &Roots) -> (String, String) {
     let table = coefficients::table();
     let (processor, _, _) = describe(&roots::read(&roots.proc("cpuinfo")).unwrap_or_default());
     (table.choose(&processor).architecture, table.source)
+}
+
+/// What the machine's own files say that it is made of.
+pub fn parts(roots: &Roots) -> Option<Parts> {
+    let (_, _, cpus) = describe(&roots::read(&roots.proc("cpuinfo")).ok()?);
+    let gigabytes = memory_gb(&roots::read(&roots.proc("meminfo")).ok()?)?;
+    let mut parts = Parts { cpus, gigabytes, ssds: 0.0, hdds: 0.0, gpus: 0.0 };
+    for disk in roots::list(&roots.sys("block")).unwrap_or_default() {
+        let folder = roots.sys("block").join(disk);
+        // What is no device of its own (loop, device mapper, software RAID) has no `device`.
+        if !matches!(roots::stamp(&folder.join("device")), Ok(Some(_))) {
+            continue;
+        }
+        match roots::read(&folder.join("queue/rotational")).as_deref().map(str::trim_end) {
+            Ok("0") => parts.ssds += 1.0,
+            Ok("1") => parts.hdds += 1.0,
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Some(parts)
 }
 
 impl Model {

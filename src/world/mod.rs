@@ -7,6 +7,7 @@ pub mod host;
 pub mod kept;
 pub mod linux;
 pub mod roots;
+pub mod shelf;
 pub mod sim;
 pub mod stop;
 pub mod store;

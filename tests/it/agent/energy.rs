@@ -40,7 +40,7 @@ fn without_energy_counters_the_model_estimates_with_bounds() {
     let roots = Roots::new(path("proc"), path("sys"), path("root"));
     let best = meters::best(&roots);
     let (kind, mut meter) = best.meter.unwrap();
-    assert_eq!((kind.about.name, best.blind.len()), ("model", 1));
+    assert_eq!((kind.about.name, best.blind.len()), ("model", 3));
     let stat = fs::read_to_string(path("proc/stat")).unwrap();
     let mut columns: Vec<u64> = stat
         .lines()

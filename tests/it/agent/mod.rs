@@ -1,10 +1,14 @@
 //! The agent, as its users see it.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod carbon;
 mod corners;
 mod energy;
 mod events;
+mod groups;
 mod hardware;
+pub(crate) mod power;
+mod top;
 
 use std::{
     collections::BTreeMap,
