@@ -37,6 +37,7 @@ pub mod stat;
 pub mod tcpstat;
 pub mod thermal_zone;
 pub mod time;
+pub mod timex;
 pub mod udp_queues;
 pub mod uname;
 pub mod vmstat;
@@ -79,6 +80,7 @@ pub const ALL: &[CollectorKind] = &[
     tcpstat::KIND,
     thermal_zone::KIND,
     time::KIND,
+    timex::KIND,
     udp_queues::KIND,
     uname::KIND,
     vmstat::KIND,
