@@ -39,6 +39,7 @@ pub mod stat;
 pub mod tcpstat;
 pub mod thermal_zone;
 pub mod time;
+pub mod timex;
 pub mod top;
 pub mod udp_queues;
 pub mod uname;
@@ -83,6 +84,7 @@ pub const ALL: &[CollectorKind] = &[
     tcpstat::KIND,
     thermal_zone::KIND,
     time::KIND,
+    timex::KIND,
     top::KIND,
     udp_queues::KIND,
     uname::KIND,

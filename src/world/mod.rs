@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod dice;
+pub mod discipline;
 pub mod folder;
 pub mod host;
 pub mod kept;

@@ -33,7 +33,7 @@ use holdfast::{
 use crate::beside::{Beside, Family, agent, agent_on, ask, get, parse, state, tool, tree, until};
 
 /// What both have.
-const COLLECTORS: [&str; 35] = [
+const COLLECTORS: [&str; 36] = [
     "arp",
     "bonding",
     "conntrack",
@@ -66,6 +66,7 @@ const COLLECTORS: [&str; 35] = [
     "tcpstat",
     "thermal_zone",
     "time",
+    "timex",
     "udp_queues",
     "uname",
     "vmstat",
@@ -111,6 +112,7 @@ fn masked(page: &str) -> String {
         let name = series.split('{').next().unwrap_or_default();
         name.starts_with("process_")
             || name.starts_with("node_filesystem_") && !name.ends_with("_error")
+            || name.starts_with("node_timex_")
             || matches!(name, "node_time_seconds" | "node_scrape_collector_duration_seconds")
     };
     let builds = [
