@@ -1,10 +1,10 @@
 //! The contract of those who read a corner of the machine, and what they fill.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::{
     about::About,
-    world::roots::{Roots, Unread},
+    world::roots::{self, Roots, Unread, Volume},
 };
 
 /// Reads a corner of the machine. Sync, spawns nothing, keeps its buffers from scrape to scrape.
@@ -29,10 +29,21 @@ pub struct CollectorKind {
 }
 
 /// What collectors are told when they are made.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Setup {
     /// The state folder, where the index of runs is.
     pub state: PathBuf,
+    /// How a file system is asked for its size. A test may have one that never answers.
+    pub volume: VolumeOf,
+}
+
+/// Asks the file system mounted at a path for its size; can block for ever.
+pub type VolumeOf = fn(&Path) -> Result<Volume, Unread>;
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { state: PathBuf::new(), volume: roots::volume }
+    }
 }
 
 /// Why a corner stays blank in this scrape; completes "could not …".

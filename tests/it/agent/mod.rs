@@ -4,6 +4,7 @@
 mod corners;
 mod energy;
 mod events;
+mod forms;
 
 use std::{
     collections::BTreeMap,
@@ -42,7 +43,7 @@ fn value(page: &BTreeMap<String, Family>, name: &str, labels: &str) -> Option<f6
 
 /// A scrape of the family's collectors without a server.
 fn scrape(machine: &Path, state: &Path) -> Scrape {
-    let setup = Setup { state: state.to_owned() };
+    let setup = Setup { state: state.to_owned(), ..Setup::default() };
     let entries = collectors::ALL.iter().map(|kind| Entry::of(kind, &setup)).collect();
     let roots = Roots::new(machine.join("proc"), machine.join("sys"), machine.join("root"));
     Scrape::new(entries, roots, Duration::from_secs(20)).unwrap()
