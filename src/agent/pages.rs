@@ -17,7 +17,7 @@ use tokio::sync::{Mutex as TurnTaking, Semaphore};
 
 use super::{
     business::take_events,
-    config::EVENTS_BYTES_MAX,
+    config::{EVENTS_BYTES_MAX, Web},
     gzip::{self, Gzip},
     negotiate::{Format, wants_gzip},
     scrape::{Filter, Scrape},
@@ -39,10 +39,12 @@ pub(crate) struct Desk {
 }
 
 /// Paths and what answers there.
-pub(crate) fn router(app: Arc<App>) -> Router {
-    Router::new()
-        .route("/", get(landing))
-        .route("/metrics", get(metrics))
+pub(crate) fn router(app: Arc<App>, web: &Web) -> Router {
+    let pages = Router::new().route(&web.telemetry_path, get(metrics));
+    // Who has the metrics at the root wants no landing page.
+    let pages = if web.telemetry_path == "/" { pages } else { pages.route("/", get(landing)) };
+    pages
+        .route("/-/ready", get(async || "holdfast agent is ready.\n"))
         .route("/-/healthy", get(async || "holdfast agent is healthy.\n"))
         .route("/v1/events", post(take_events))
         .layer(DefaultBodyLimit::max(EVENTS_BYTES_MAX))

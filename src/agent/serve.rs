@@ -1,26 +1,30 @@
 //! The agent's web server.
-#![expect(clippy::disallowed_types, reason = "this is the room where the agent's socket lives")]
 
 use std::{
     io,
-    net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
+use axum::middleware;
+
 use tokio::{
-    net::TcpListener,
     signal::unix::{SignalKind, signal},
     sync::{Mutex as TurnTaking, Semaphore, watch},
+    task::JoinSet,
 };
 
 use super::{
+    accept::Front,
     business::EventCounts,
-    config::{DEADLINE, ENERGY_EVERY, Listen, SCRAPES_MAX, Settings},
+    config::{DEADLINE, ENERGY_EVERY, Listen, Settings},
     energy::{self, Tally},
+    guard::{self, Guard},
     gzip::Gzip,
+    listen::{self, Socket},
     pages::{App, Desk, router},
     scrape::{Entry, Scrape},
+    settings_file::Refused,
 };
 use crate::{collector::Setup, collectors, source::Counters, sources};
 
@@ -35,6 +39,12 @@ pub enum ServeError {
         /// What the operating system said.
         why: io::Error,
     },
+    /// What systemd handed over is of no use.
+    #[error("take over a socket from systemd: {0}")]
+    Inherit(#[source] io::Error),
+    /// The web configuration makes no sense.
+    #[error(transparent)]
+    Refused(#[from] Refused),
     /// The system gives us no thread, timer or signal.
     #[error("start: {0}")]
     Start(#[from] io::Error),
@@ -43,55 +53,61 @@ pub enum ServeError {
 /// After a signal, so long do clients have to take their answers.
 const GOODBYE: Duration = Duration::from_secs(3);
 
-/// Serves until SIGTERM or SIGINT. `on_bound` is told the address once it is ours.
-pub fn run(settings: Settings, on_bound: impl FnOnce(SocketAddr)) -> Result<(), ServeError> {
+/// Serves until SIGTERM or SIGINT. `on_bound` is told each address once it is ours.
+pub fn run(settings: Settings, on_bound: impl FnMut(&str)) -> Result<(), ServeError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(serve(settings, on_bound))
 }
 
-async fn serve(settings: Settings, on_bound: impl FnOnce(SocketAddr)) -> Result<(), ServeError> {
+async fn serve(settings: Settings, mut on_bound: impl FnMut(&str)) -> Result<(), ServeError> {
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let listener = bind(&settings.listen).await?;
+    let guard = Arc::new(Guard::new(settings.web.config.clone())?);
+    let sockets = sockets(&settings).await?;
     let (app, tally) = app(&settings)?;
     tokio::spawn(energy::measure(settings.roots, tally, ENERGY_EVERY));
-    on_bound(listener.local_addr()?);
-    let (stop, mut stopped) = watch::channel(false);
-    let goodbye = async move {
-        // An error means that the sender is gone, and then it is time to stop, too.
-        drop(stopped.wait_for(|it| *it).await);
-    };
-    let server = axum::serve(listener, router(app)).with_graceful_shutdown(goodbye);
-    let mut server = std::pin::pin!(server.into_future());
+    let (stop, stopped) = watch::channel(false);
+    let check = middleware::from_fn_with_state(Arc::clone(&guard), guard::check);
+    let front = Front::new(router(app, &settings.web).layer(check), Arc::clone(&guard), stopped);
+    let mut servers = JoinSet::new();
+    let scheme = if guard.policy().tls.is_some() { "https" } else { "http" };
+    for socket in sockets {
+        let shown = socket.to_string();
+        let is_path = matches!(socket, Socket::Unix(..));
+        servers.spawn(front.clone().serve(socket));
+        on_bound(&if is_path { shown } else { format!("{scheme}://{shown}") });
+    }
+    tell(settings.systemd.notify.as_deref(), "READY=1");
     tokio::select! {
-        done = &mut server => return Ok(done?),
         _ = term.recv() => {}
         _ = int.recv() => {}
     }
+    tell(settings.systemd.notify.as_deref(), "STOPPING=1");
     stop.send_replace(true);
     // A client that never takes its answer must not keep us.
-    match tokio::time::timeout(GOODBYE, server).await {
-        Ok(done) => Ok(done?),
-        Err(_) => Ok(()),
+    drop(tokio::time::timeout(GOODBYE, servers.join_all()).await);
+    Ok(())
+}
+
+/// Tells the process manager, if there is one.
+fn tell(to: Option<&str>, state: &str) {
+    if let Some(to) = to
+        && let Err(why) = listen::notify(to, state)
+    {
+        tracing::warn!("could not tell `{to}` about {state}: {why}");
     }
 }
 
-async fn bind(listen: &Listen) -> Result<TcpListener, ServeError> {
-    let mut why = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for candidate in listen.candidates() {
-        match TcpListener::bind(&candidate).await {
-            Ok(listener) => return Ok(listener),
-            Err(it) => {
-                // Where IPv6 is switched off the first candidate fails, and the next one may not.
-                let is_final =
-                    matches!(it.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied);
-                why = it;
-                if is_final {
-                    break;
-                }
-            }
-        }
+async fn sockets(settings: &Settings) -> Result<Vec<Socket>, ServeError> {
+    if settings.systemd.sockets > 0 {
+        return listen::inherit(settings.systemd.sockets).map_err(ServeError::Inherit);
     }
-    Err(ServeError::Listen { listen: listen.clone(), why })
+    let mut sockets = Vec::new();
+    for listen in &settings.listen {
+        let bound = listen::bind(listen).await;
+        let not = |why| ServeError::Listen { listen: listen.clone(), why };
+        sockets.push(bound.map_err(not)?);
+    }
+    Ok(sockets)
 }
 
 fn app(settings: &Settings) -> io::Result<(Arc<App>, Tally)> {
@@ -106,8 +122,8 @@ fn app(settings: &Settings) -> io::Result<(Arc<App>, Tally)> {
     let scrape = Scrape::new(entries, settings.roots.clone(), DEADLINE)?;
     let app = App {
         desk: TurnTaking::new(Desk { scrape, gzip: Gzip::default() }),
-        turns: Semaphore::new(SCRAPES_MAX),
-        scrapes_max: SCRAPES_MAX,
+        turns: Semaphore::new(settings.web.scrapes_max),
+        scrapes_max: settings.web.scrapes_max,
         counters,
     };
     Ok((Arc::new(app), tally))
@@ -121,11 +137,22 @@ mod tests {
     };
 
     use super::*;
-    use crate::{agent::pages::metrics, world::roots::Roots};
+    use crate::{
+        agent::{
+            config::{SCRAPES_MAX, Systemd, Web},
+            pages::metrics,
+        },
+        world::roots::Roots,
+    };
 
     fn settings() -> Settings {
-        let listen = "127.0.0.1:0".parse().unwrap();
-        Settings { listen, roots: Roots::default(), state: "/nonexistent".into() }
+        Settings {
+            listen: Vec::new(),
+            systemd: Systemd::default(),
+            web: Web::default(),
+            roots: Roots::default(),
+            state: "/nonexistent".into(),
+        }
     }
 
     async fn status(app: &Arc<App>) -> StatusCode {

@@ -5,6 +5,7 @@ mod corners;
 mod energy;
 mod events;
 mod forms;
+mod web;
 
 use std::{
     collections::BTreeMap,
