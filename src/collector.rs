@@ -190,9 +190,37 @@ impl Samples {
         self.labels.truncate(mark.labels);
     }
 
+    /// Takes over all that another one has, but for families that are here already: a page has
+    /// each name once. Says how many rows were left out.
+    pub fn append_new(&mut self, other: &Self) -> usize {
+        let here: std::collections::BTreeSet<String> =
+            self.families.iter().map(|it| self.piece(it.name).to_owned()).collect();
+        self.append_if(other, |name| !here.contains(name));
+        let clash = other.families().filter(|it| here.contains(it.name()));
+        clash.map(|it| it.rows().count()).sum()
+    }
+
+    /// Keeps so many rows since the mark at most. Says how many were left out.
+    pub fn keep_rows(&mut self, since: Mark, most: usize) -> usize {
+        let most = since.rows.saturating_add(most);
+        let Some(first) = self.rows.get(most) else { return 0 };
+        self.labels.truncate(first.labels_from);
+        let before = self.rows.len();
+        self.rows.truncate(most);
+        // What began after the last row that is kept has none.
+        for family in &mut self.families {
+            family.rows_from = family.rows_from.min(most);
+        }
+        before - most
+    }
+
     /// Takes over all that another one has.
     pub fn append(&mut self, other: &Self) {
-        for family in other.families() {
+        self.append_if(other, |_| true);
+    }
+
+    fn append_if(&mut self, other: &Self, wanted: impl Fn(&str) -> bool) {
+        for family in other.families().filter(|it| wanted(it.name())) {
             self.family(family.name(), family.help(), family.kind());
             for row in family.rows() {
                 let labels_from = self.labels.len();
@@ -303,6 +331,20 @@ mod tests {
         samples.back_to(mark);
         let seen: Vec<_> = samples.families().map(|it| (it.name(), it.rows().count())).collect();
         assert_eq!(seen, [("a", 1)]);
+    }
+
+    #[test]
+    fn rows_beyond_the_budget_are_left_out_and_counted() {
+        let mut samples = Samples::default();
+        samples.gauge("a", "A.").row(&[("x", "1")], 1.0);
+        let mark = samples.mark();
+        samples.gauge("b", "B.").row(&[("x", "2")], 2.0).row(&[("x", "3")], 3.0);
+        samples.gauge("c", "C.").row(&[("x", "4")], 4.0);
+        assert_eq!(samples.keep_rows(mark, 3), 0);
+        assert_eq!(samples.keep_rows(mark, 1), 2);
+        samples.gauge("d", "D.").row(&[("x", "5")], 5.0);
+        let seen: Vec<_> = samples.families().map(|it| (it.name(), it.rows().count())).collect();
+        assert_eq!(seen, [("a", 1), ("b", 1), ("d", 1)]);
     }
 
     #[test]

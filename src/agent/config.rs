@@ -13,6 +13,16 @@ pub struct Settings {
     pub systemd: Systemd,
     /// How the pages are served.
     pub web: Web,
+    /// The file of settings that can be read again.
+    pub config: Option<PathBuf>,
+    /// Where others leave their metrics, unless the file says so.
+    pub textfiles: Option<PathBuf>,
+    /// Collectors that the command line switches off.
+    pub off: std::collections::BTreeSet<String>,
+    /// If these were named, all others are off.
+    pub only: Option<std::collections::BTreeSet<String>>,
+    /// Whether the agent tells of its own process.
+    pub own: bool,
     /// Where the machine's files are.
     pub roots: Roots,
     /// The state folder, for the index of runs.
@@ -37,12 +47,14 @@ pub struct Web {
     pub telemetry_path: String,
     /// So many scrapes at once; the next one is told to come later.
     pub scrapes_max: usize,
+    /// Whether `POST /-/reload` is heard.
+    pub lifecycle: bool,
 }
 
 impl Default for Web {
     fn default() -> Self {
         let telemetry_path = "/metrics".to_owned();
-        Self { config: None, telemetry_path, scrapes_max: SCRAPES_MAX }
+        Self { config: None, telemetry_path, scrapes_max: SCRAPES_MAX, lifecycle: false }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The agent: collectors, meters and sources, exposed to Prometheus over HTTP.
 
 pub(crate) mod accept;
+pub mod agent_file;
 pub(crate) mod business;
 pub(crate) mod client_certs;
 pub mod config;
@@ -12,9 +13,12 @@ pub(crate) mod listen;
 pub mod negotiate;
 pub mod own;
 pub(crate) mod pages;
+pub(crate) mod reload;
 pub mod scrape;
 pub mod serve;
 pub mod settings_file;
+pub(crate) mod text_form;
+pub(crate) mod textfile;
 pub(crate) mod tls;
 pub mod web_config;
 pub mod worker;

@@ -20,6 +20,7 @@ use super::{
     config::{EVENTS_BYTES_MAX, Web},
     gzip::{self, Gzip},
     negotiate::{Format, wants_gzip},
+    reload::Reload,
     scrape::{Filter, Scrape},
 };
 use crate::source::Counters;
@@ -30,6 +31,7 @@ pub(crate) struct App {
     pub(crate) turns: Semaphore,
     pub(crate) scrapes_max: usize,
     pub(crate) counters: Arc<Mutex<Counters>>,
+    pub(crate) reload: Reload,
 }
 
 /// What one scrape at a time may use.
@@ -43,12 +45,22 @@ pub(crate) fn router(app: Arc<App>, web: &Web) -> Router {
     let pages = Router::new().route(&web.telemetry_path, get(metrics));
     // Who has the metrics at the root wants no landing page.
     let pages = if web.telemetry_path == "/" { pages } else { pages.route("/", get(landing)) };
+    let pages = if web.lifecycle { pages.route("/-/reload", post(reload)) } else { pages };
     pages
         .route("/-/ready", get(async || "holdfast agent is ready.\n"))
         .route("/-/healthy", get(async || "holdfast agent is healthy.\n"))
         .route("/v1/events", post(take_events))
         .layer(DefaultBodyLimit::max(EVENTS_BYTES_MAX))
         .with_state(app)
+}
+
+async fn reload(State(app): State<Arc<App>>) -> Response {
+    match app.reload.apply(&mut app.desk.lock().await.scrape) {
+        Ok(()) => "reloaded\n".into_response(),
+        Err(why) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, format!("could not {why}\n")).into_response()
+        }
+    }
 }
 
 type Said = Vec<(String, String)>;

@@ -23,8 +23,10 @@ use super::{
     gzip::Gzip,
     listen::{self, Socket},
     pages::{App, Desk, router},
+    reload::Reload,
     scrape::{Entry, Scrape},
     settings_file::Refused,
+    textfile::{Folder, Textfile},
 };
 use crate::{collector::Setup, collectors, source::Counters, sources};
 
@@ -61,13 +63,18 @@ pub fn run(settings: Settings, on_bound: impl FnMut(&str)) -> Result<(), ServeEr
 
 async fn serve(settings: Settings, mut on_bound: impl FnMut(&str)) -> Result<(), ServeError> {
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut hangup = signal(SignalKind::hangup())?;
     let guard = Arc::new(Guard::new(settings.web.config.clone())?);
     let sockets = sockets(&settings).await?;
     let (app, tally) = app(&settings)?;
     tokio::spawn(energy::measure(settings.roots, tally, ENERGY_EVERY));
     let (stop, stopped) = watch::channel(false);
     let check = middleware::from_fn_with_state(Arc::clone(&guard), guard::check);
-    let front = Front::new(router(app, &settings.web).layer(check), Arc::clone(&guard), stopped);
+    let front = Front::new(
+        router(Arc::clone(&app), &settings.web).layer(check),
+        Arc::clone(&guard),
+        stopped,
+    );
     let mut servers = JoinSet::new();
     let scheme = if guard.policy().tls.is_some() { "https" } else { "http" };
     for socket in sockets {
@@ -77,9 +84,15 @@ async fn serve(settings: Settings, mut on_bound: impl FnMut(&str)) -> Result<(),
         on_bound(&if is_path { shown } else { format!("{scheme}://{shown}") });
     }
     tell(settings.systemd.notify.as_deref(), "READY=1");
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
+    loop {
+        tokio::select! {
+            _ = term.recv() => break,
+            _ = int.recv() => break,
+            _ = hangup.recv() => {
+                // What was wrong with it is in the log, and the old settings stay.
+                drop(app.reload.apply(&mut app.desk.lock().await.scrape));
+            }
+        }
     }
     tell(settings.systemd.notify.as_deref(), "STOPPING=1");
     stop.send_replace(true);
@@ -110,7 +123,7 @@ async fn sockets(settings: &Settings) -> Result<Vec<Socket>, ServeError> {
     Ok(sockets)
 }
 
-fn app(settings: &Settings) -> io::Result<(Arc<App>, Tally)> {
+fn app(settings: &Settings) -> Result<(Arc<App>, Tally), ServeError> {
     let setup = Setup { state: settings.state.clone(), ..Setup::default() };
     let mut entries: Vec<Entry> =
         collectors::ALL.iter().map(|kind| Entry::of(kind, &setup)).collect();
@@ -119,12 +132,18 @@ fn app(settings: &Settings) -> io::Result<(Arc<App>, Tally)> {
     let (shared, shown) = (Arc::clone(&counters), tally.clone());
     entries.push(Entry::own("events", move || EventCounts(Arc::clone(&shared))));
     entries.push(Entry::own("energy", move || shown.collector()));
-    let scrape = Scrape::new(entries, settings.roots.clone(), DEADLINE)?;
+    let folder = Folder::default();
+    let textfiles = Arc::clone(&folder);
+    entries.push(Entry::guest("textfile", move || Textfile::new(Arc::clone(&textfiles))));
+    let mut scrape = Scrape::new(entries, settings.roots.clone(), DEADLINE)?;
+    let reload = Reload::new(settings, folder);
+    reload.apply(&mut scrape)?;
     let app = App {
         desk: TurnTaking::new(Desk { scrape, gzip: Gzip::default() }),
         turns: Semaphore::new(settings.web.scrapes_max),
         scrapes_max: settings.web.scrapes_max,
         counters,
+        reload,
     };
     Ok((Arc::new(app), tally))
 }
@@ -135,6 +154,8 @@ mod tests {
         extract::{Query, State},
         http::{HeaderMap, StatusCode},
     };
+
+    use std::collections::BTreeSet;
 
     use super::*;
     use crate::{
@@ -152,6 +173,11 @@ mod tests {
             web: Web::default(),
             roots: Roots::default(),
             state: "/nonexistent".into(),
+            config: None,
+            textfiles: None,
+            off: BTreeSet::new(),
+            only: None,
+            own: true,
         }
     }
 

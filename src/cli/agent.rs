@@ -13,7 +13,7 @@ use crate::{
         config::{Listen, SCRAPES_MAX, Settings, Systemd, Web},
         serve::{self, ServeError},
     },
-    cli::{args, show},
+    cli::{agent_flags::NodeFlags, args, show},
     world::roots::Roots,
 };
 
@@ -37,6 +37,17 @@ pub(crate) struct AgentArgs {
     /// So many scrapes at once at most; 0: as many as come.
     #[arg(long = "web.max-requests", value_name = "COUNT", default_value_t = SCRAPES_MAX)]
     scrapes_max: usize,
+    /// Hear `POST /-/reload`.
+    #[arg(long = "web.enable-lifecycle")]
+    lifecycle: bool,
+    /// Leave out the metrics about the agent's own process.
+    #[arg(long = "web.disable-exporter-metrics")]
+    no_own: bool,
+    /// The file of settings that is read again on SIGHUP.
+    #[arg(long = "config.file", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    node: NodeFlags,
     /// Where the watched machine's procfs is.
     #[arg(long = "path.procfs", value_name = "DIR", default_value = "/proc")]
     procfs: PathBuf,
@@ -48,10 +59,15 @@ pub(crate) struct AgentArgs {
     rootfs: PathBuf,
 }
 
-/// Whoever embeds us may have a subscriber already; then it stays.
-fn log_to_stderr() {
-    let talk = tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(false);
-    drop(talk.try_init());
+/// Logs go to standard error, as the flags or else `RUST_LOG` say.
+pub(crate) fn logs(args: &AgentArgs) {
+    use tracing_subscriber::{EnvFilter, fmt};
+    let filter = args.node.level.clone().or_else(|| args::setting("RUST_LOG"));
+    let filter = filter.and_then(|it| EnvFilter::try_new(it).ok());
+    let filter = filter.unwrap_or_else(|| EnvFilter::new("info"));
+    let plain = fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false);
+    // Whoever embeds us may have a subscriber already; then it stays.
+    drop(if args.node.json { plain.json().try_init() } else { plain.try_init() });
 }
 
 /// As many scrapes as there can be connections.
@@ -94,11 +110,16 @@ pub(crate) fn run(args: AgentArgs, state: &Path) -> ExitCode {
             } else {
                 args.scrapes_max.min(NO_LIMIT)
             },
+            lifecycle: args.lifecycle,
         },
+        config: args.config,
+        textfiles: args.node.textfiles.clone(),
+        off: args.node.off.clone(),
+        only: args.node.only(),
+        own: !args.no_own,
         roots: Roots::new(args.procfs, args.sysfs, args.rootfs),
         state: state.to_owned(),
     };
-    log_to_stderr();
     let outcome = serve::run(settings, |address| {
         let mut out = io::stdout().lock();
         // Whoever started us may have closed our stdout; we serve all the same.

@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 
 mod agent;
+mod agent_flags;
 mod args;
 mod check;
 mod demo;
@@ -76,7 +77,10 @@ pub fn main() -> ExitCode {
     if let Command::SandboxProcess(it) = &args.command {
         return sandbox::run_process(it);
     }
-    show::logs(false);
+    match &args.command {
+        Command::Agent(it) => agent::logs(it),
+        _ => show::logs(false),
+    }
     let state = match args::state(args.state.as_deref()) {
         Ok(it) => it,
         Err(why) => {

@@ -5,6 +5,7 @@ mod corners;
 mod energy;
 mod events;
 mod forms;
+mod settings;
 mod web;
 
 use std::{
@@ -29,8 +30,18 @@ use holdfast::{
 
 use crate::beside::{Beside, Family, agent, agent_on, ask, get, parse, state, tool, tree, until};
 
-const COLLECTORS: [&str; 9] =
-    ["cpu", "diskstats", "filesystem", "loadavg", "meminfo", "netdev", "stat", "time", "uname"];
+const COLLECTORS: [&str; 10] = [
+    "cpu",
+    "diskstats",
+    "filesystem",
+    "loadavg",
+    "meminfo",
+    "netdev",
+    "stat",
+    "textfile",
+    "time",
+    "uname",
+];
 
 fn metrics(agent: &Beside) -> BTreeMap<String, Family> {
     let answer = get(agent.address, "/metrics");
@@ -174,6 +185,7 @@ pub(crate) fn node_exporter(tool: &Path) -> Beside {
     command.args(["--web.listen-address=127.0.0.1:0", "--collector.disable-defaults"]);
     command.args(COLLECTORS.map(|name| format!("--collector.{name}")));
     command.arg("--collector.netdev.device-exclude=");
+    command.arg("--collector.textfile.directory=");
     let disks = r"^(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$";
     command.arg(format!("--collector.diskstats.device-exclude={disks}"));
     let points = "^/(dev|proc|run/credentials/.+|sys|var/lib/docker/.+|\
