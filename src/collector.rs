@@ -1,10 +1,10 @@
 //! The contract of those who read a corner of the machine, and what they fill.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::{
     about::About,
-    world::roots::{Roots, Unread},
+    world::roots::{self, Roots, Unread, Volume},
 };
 
 /// Reads a corner of the machine. Sync, spawns nothing, keeps its buffers from scrape to scrape.
@@ -29,10 +29,21 @@ pub struct CollectorKind {
 }
 
 /// What collectors are told when they are made.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Setup {
     /// The state folder, where the index of runs is.
     pub state: PathBuf,
+    /// How a file system is asked for its size. A test may have one that never answers.
+    pub volume: VolumeOf,
+}
+
+/// Asks the file system mounted at a path for its size; can block for ever.
+pub type VolumeOf = fn(&Path) -> Result<Volume, Unread>;
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { state: PathBuf::new(), volume: roots::volume }
+    }
 }
 
 /// Why a corner stays blank in this scrape; completes "could not …".
@@ -179,9 +190,37 @@ impl Samples {
         self.labels.truncate(mark.labels);
     }
 
+    /// Takes over all that another one has, but for families that are here already: a page has
+    /// each name once. Says how many rows were left out.
+    pub fn append_new(&mut self, other: &Self) -> usize {
+        let here: std::collections::BTreeSet<String> =
+            self.families.iter().map(|it| self.piece(it.name).to_owned()).collect();
+        self.append_if(other, |name| !here.contains(name));
+        let clash = other.families().filter(|it| here.contains(it.name()));
+        clash.map(|it| it.rows().count()).sum()
+    }
+
+    /// Keeps so many rows since the mark at most. Says how many were left out.
+    pub fn keep_rows(&mut self, since: Mark, most: usize) -> usize {
+        let most = since.rows.saturating_add(most);
+        let Some(first) = self.rows.get(most) else { return 0 };
+        self.labels.truncate(first.labels_from);
+        let before = self.rows.len();
+        self.rows.truncate(most);
+        // What began after the last row that is kept has none.
+        for family in &mut self.families {
+            family.rows_from = family.rows_from.min(most);
+        }
+        before - most
+    }
+
     /// Takes over all that another one has.
     pub fn append(&mut self, other: &Self) {
-        for family in other.families() {
+        self.append_if(other, |_| true);
+    }
+
+    fn append_if(&mut self, other: &Self, wanted: impl Fn(&str) -> bool) {
+        for family in other.families().filter(|it| wanted(it.name())) {
             self.family(family.name(), family.help(), family.kind());
             for row in family.rows() {
                 let labels_from = self.labels.len();
@@ -292,6 +331,20 @@ mod tests {
         samples.back_to(mark);
         let seen: Vec<_> = samples.families().map(|it| (it.name(), it.rows().count())).collect();
         assert_eq!(seen, [("a", 1)]);
+    }
+
+    #[test]
+    fn rows_beyond_the_budget_are_left_out_and_counted() {
+        let mut samples = Samples::default();
+        samples.gauge("a", "A.").row(&[("x", "1")], 1.0);
+        let mark = samples.mark();
+        samples.gauge("b", "B.").row(&[("x", "2")], 2.0).row(&[("x", "3")], 3.0);
+        samples.gauge("c", "C.").row(&[("x", "4")], 4.0);
+        assert_eq!(samples.keep_rows(mark, 3), 0);
+        assert_eq!(samples.keep_rows(mark, 1), 2);
+        samples.gauge("d", "D.").row(&[("x", "5")], 5.0);
+        let seen: Vec<_> = samples.families().map(|it| (it.name(), it.rows().count())).collect();
+        assert_eq!(seen, [("a", 1), ("b", 1), ("d", 1)]);
     }
 
     #[test]

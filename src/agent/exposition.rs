@@ -27,6 +27,7 @@ use crate::collector::{FamilyView, RowView, Samples, Type};
 pub struct Exposition {
     registry: Registry,
     shown: Arc<Mutex<Samples>>,
+    labels: Arc<Mutex<Vec<(String, String)>>>,
     open_metrics: String,
     text: String,
 }
@@ -34,13 +35,20 @@ pub struct Exposition {
 impl Default for Exposition {
     fn default() -> Self {
         let shown = Arc::new(Mutex::new(Samples::default()));
+        let labels = Arc::default();
         let mut registry = Registry::default();
-        registry.register_collector(Box::new(Shown(Arc::clone(&shown))));
-        Self { registry, shown, open_metrics: String::new(), text: String::new() }
+        let (samples, labelled) = (Arc::clone(&shown), Arc::clone(&labels));
+        registry.register_collector(Box::new(Shown { samples, labels: labelled }));
+        Self { registry, shown, labels, open_metrics: String::new(), text: String::new() }
     }
 }
 
 impl Exposition {
+    /// Puts these labels on every series from now on. A series that has such a label keeps its own.
+    pub fn label(&mut self, labels: Vec<(String, String)>) {
+        *self.labels.lock().unwrap_or_else(PoisonError::into_inner) = labels;
+    }
+
     /// The page. `samples` come back as they were.
     pub fn page(&mut self, samples: &mut Samples, format: Format) -> Result<&str, fmt::Error> {
         let swap = |samples: &mut Samples| {
@@ -53,9 +61,14 @@ impl Exposition {
         swap(samples);
         outcome?;
         match format {
-            Format::OpenMetrics => Ok(&self.open_metrics),
+            Format::OpenMetrics | Format::OpenMetricsDraft => Ok(&self.open_metrics),
             Format::Text => {
-                translate(&self.open_metrics, &mut self.text);
+                let unusual: Vec<&str> = samples
+                    .families()
+                    .filter(|it| is_unusual_counter(it.name(), it.kind()))
+                    .map(|it| it.name())
+                    .collect();
+                translate(&self.open_metrics, &unusual, &mut self.text);
                 Ok(&self.text)
             }
         }
@@ -64,17 +77,35 @@ impl Exposition {
 
 /// What the registry asks when it is encoded.
 #[derive(Debug)]
-struct Shown(Arc<Mutex<Samples>>);
+struct Shown {
+    samples: Arc<Mutex<Samples>>,
+    labels: Arc<Mutex<Vec<(String, String)>>>,
+}
 
 impl Collector for Shown {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let samples = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        samples.families().try_for_each(|family| encode_family(&mut encoder, family))
+        let samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        let labels = self.labels.lock().unwrap_or_else(PoisonError::into_inner);
+        samples.families().try_for_each(|family| encode_family(&mut encoder, family, &labels))
     }
 }
 
-fn encode_family(encoder: &mut DescriptorEncoder<'_>, family: FamilyView<'_>) -> fmt::Result {
-    let (name, kind) = match family.kind() {
+/// A counter whose name does not end in `_total`, as textfiles have them. `OpenMetrics` has no such
+/// thing; it is shown there without a type, under its own name.
+fn is_unusual_counter(name: &str, kind: Type) -> bool {
+    kind == Type::Counter && !name.ends_with("_total")
+}
+
+fn encode_family(
+    encoder: &mut DescriptorEncoder<'_>,
+    family: FamilyView<'_>,
+    common: &[(String, String)],
+) -> fmt::Result {
+    let shown = match family.kind() {
+        it if is_unusual_counter(family.name(), it) => Type::Untyped,
+        it => it,
+    };
+    let (name, kind) = match shown {
         // The library adds `_total` to each row.
         Type::Counter => {
             (family.name().strip_suffix("_total").unwrap_or(family.name()), MetricType::Counter)
@@ -84,10 +115,11 @@ fn encode_family(encoder: &mut DescriptorEncoder<'_>, family: FamilyView<'_>) ->
     };
     let mut metric = encoder.encode_descriptor(name, &escape(family.help()), None, kind)?;
     for row in family.rows() {
-        if row.labels().len() == 0 {
-            encode_row(&mut metric, family.kind(), row.value())?;
+        if row.labels().len() == 0 && common.is_empty() {
+            encode_row(&mut metric, shown, row.value())?;
         } else {
-            encode_row(&mut metric.encode_family(&Labels(row))?, family.kind(), row.value())?;
+            let labels = Labels { row, common };
+            encode_row(&mut metric.encode_family(&labels)?, shown, row.value())?;
         }
     }
     Ok(())
@@ -101,11 +133,18 @@ fn encode_row(metric: &mut MetricEncoder<'_>, kind: Type, value: f64) -> fmt::Re
 }
 
 #[derive(Debug)]
-struct Labels<'a>(RowView<'a>);
+struct Labels<'a> {
+    row: RowView<'a>,
+    common: &'a [(String, String)],
+}
 
 impl EncodeLabelSet for Labels<'_> {
     fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
-        self.0.labels().try_for_each(|pair| pair.encode(encoder.encode_label()))
+        self.row.labels().try_for_each(|pair| pair.encode(encoder.encode_label()))?;
+        let is_new = |name: &str| self.row.labels().all(|(own, _)| own != name);
+        self.common.iter().filter(|(name, _)| is_new(name)).try_for_each(|(name, said)| {
+            (name.as_str(), said.as_str()).encode(encoder.encode_label())
+        })
     }
 }
 
@@ -137,7 +176,7 @@ fn push_help(help: &str, out: &mut String) {
 ///
 /// Rows are the same in both. A family's name differs: the old form has a counter's `_total` in
 /// `HELP` and `TYPE`, too.
-fn translate(open_metrics: &str, out: &mut String) {
+fn translate(open_metrics: &str, unusual: &[&str], out: &mut String) {
     out.clear();
     let mut help: Option<(&str, &str)> = None;
     for line in open_metrics.lines() {
@@ -157,7 +196,11 @@ fn translate(open_metrics: &str, out: &mut String) {
                 push_help(said, out);
                 out.push('\n');
             }
-            let kind = if kind == "unknown" { "untyped" } else { kind };
+            let kind = match kind {
+                "unknown" if unusual.contains(&name) => "counter",
+                "unknown" => "untyped",
+                other => other,
+            };
             out.extend(["# TYPE ", name, suffix, " ", kind, "\n"]);
         }
     }
@@ -212,6 +255,27 @@ mod tests {
              # TYPE unknown untyped\n\
              unknown{a=\"1\",b=\"\"} 1e300\n"
         );
+    }
+
+    #[test]
+    fn a_counter_keeps_its_name_even_an_unusual_one() {
+        let mut samples = Samples::default();
+        samples.counter("jobs", "Jobs.").row(&[], 2.0);
+        let mut exposition = Exposition::default();
+        let text = exposition.page(&mut samples, Format::Text).unwrap();
+        assert_eq!(text, "# HELP jobs Jobs.\n# TYPE jobs counter\njobs 2.0\n");
+        let open = exposition.page(&mut samples, Format::OpenMetrics).unwrap();
+        assert_eq!(open, "# HELP jobs Jobs.\n# TYPE jobs unknown\njobs 2.0\n# EOF\n");
+    }
+
+    #[test]
+    fn common_labels_are_on_every_series_and_yield_to_its_own() {
+        let mut samples = Samples::default();
+        samples.gauge("a", "A.").row(&[], 1.0).row(&[("site", "own")], 2.0);
+        let mut exposition = Exposition::default();
+        exposition.label(vec![("site".to_owned(), "x\"y".to_owned())]);
+        let text = exposition.page(&mut samples, Format::Text).unwrap();
+        assert!(text.ends_with("a{site=\"x\\\"y\"} 1.0\na{site=\"own\"} 2.0\n"), "{text}");
     }
 
     #[test]

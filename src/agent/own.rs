@@ -34,8 +34,11 @@ const TICKS_A_SECOND: f64 = 100.0;
 
 impl Own {
     /// Adds the figures. One that cannot be had is left out.
-    pub(crate) fn show(&mut self, samples: &mut Samples) {
+    pub(crate) fn show(&mut self, samples: &mut Samples, process: bool) {
         show_builds(samples);
+        if !process {
+            return;
+        }
         if let Some(stat) = self.stat.read().ok().and_then(parse) {
             let started = *self.started.get_or_insert_with(|| started(stat.start_ticks));
             show_process(stat, started, samples);

@@ -25,6 +25,8 @@ pub(crate) type Make = Arc<dyn Fn() -> Box<dyn Collector> + Send + Sync>;
 pub struct Entry {
     name: &'static str,
     blocks: bool,
+    /// What it brings is not ours: names that are on the page already are left out.
+    guest: bool,
     health: Option<(&'static str, &'static str)>,
     make: Make,
 }
@@ -36,6 +38,7 @@ impl Entry {
         Self {
             name: kind.about.name,
             blocks: kind.blocks,
+            guest: false,
             health: kind.health,
             make: Arc::new(move || (kind.make)(&setup)),
         }
@@ -46,7 +49,16 @@ impl Entry {
         name: &'static str,
         make: impl Fn() -> C + Send + Sync + 'static,
     ) -> Self {
-        Self { name, blocks: false, health: None, make: Arc::new(move || Box::new(make())) }
+        let make = Arc::new(move || -> Box<dyn Collector> { Box::new(make()) });
+        Self { name, blocks: false, guest: false, health: None, make }
+    }
+
+    /// One that brings what others made, from where it may hang.
+    pub(crate) fn guest<C: Collector + 'static>(
+        name: &'static str,
+        make: impl Fn() -> C + Send + Sync + 'static,
+    ) -> Self {
+        Self { blocks: true, guest: true, ..Self::own(name, make) }
     }
 }
 
@@ -90,12 +102,40 @@ pub struct Scrape {
     samples: Samples,
     exposition: Exposition,
     own: Own,
+    rules: Rules,
+}
+
+/// What may change while the agent runs.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// Labels on every series.
+    pub labels: Vec<(String, String)>,
+    /// Collectors that are switched off.
+    pub off: BTreeSet<String>,
+    /// So many series of one collector; more are left out.
+    pub series_max: usize,
+    /// Whether the agent tells of its own process.
+    pub own: bool,
+    /// Whether the file of settings could be used when it was last read, if there is one.
+    pub reloaded: Option<bool>,
+}
+
+/// A machine with a thousand disks, and some.
+const SERIES_MAX: usize = 100_000;
+
+impl Default for Rules {
+    fn default() -> Self {
+        let (labels, off) = (Vec::new(), BTreeSet::new());
+        Self { labels, off, series_max: SERIES_MAX, own: true, reloaded: None }
+    }
 }
 
 struct Slot {
     entry: Entry,
     place: Place,
     last: Option<Outcome>,
+    /// Series that were left out since the start.
+    left_out: usize,
     /// What was logged, so that it is not logged at every scrape.
     said: Option<String>,
 }
@@ -127,16 +167,38 @@ impl Scrape {
             }
         };
         let slot = |entry: Entry| -> std::io::Result<Slot> {
-            Ok(Slot { place: place(&entry)?, entry, last: None, said: None })
+            Ok(Slot { place: place(&entry)?, entry, last: None, left_out: 0, said: None })
         };
         let slots = entries.into_iter().map(slot).collect::<Result<_, _>>()?;
         let (samples, exposition) = (Samples::default(), Exposition::default());
-        Ok(Self { slots, roots, deadline, samples, exposition, own: Own::default() })
+        let (own, rules) = (Own::default(), Rules::default());
+        Ok(Self { slots, roots, deadline, samples, exposition, own, rules })
+    }
+
+    /// The names of the collectors that are on.
+    pub fn names(&self) -> Vec<&'static str> {
+        self.all().into_iter().filter(|name| !self.rules.off.contains(*name)).collect()
     }
 
     /// The collectors' names.
-    pub fn names(&self) -> Vec<&'static str> {
+    pub fn all(&self) -> Vec<&'static str> {
         self.slots.iter().map(|slot| slot.entry.name).collect()
+    }
+
+    /// What counts now.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Lets other rules count from now on.
+    pub fn rule(&mut self, rules: Rules) {
+        self.exposition.label(rules.labels.clone());
+        self.rules = rules;
+    }
+
+    /// What the last page held.
+    pub fn samples(&self) -> &Samples {
+        &self.samples
     }
 
     /// Asks the collectors and writes the page.
@@ -147,38 +209,82 @@ impl Scrape {
 
     async fn collect(&mut self, filter: &Filter) {
         self.samples.clear();
+        let rules = self.rules.clone();
+        let wants = |name: &str| filter.wants(name) && !rules.off.contains(name);
         let until = Instant::now() + self.deadline;
         for slot in &mut self.slots {
             slot.last = None;
             if let Place::There(worker) = &mut slot.place
-                && filter.wants(slot.entry.name)
+                && wants(slot.entry.name)
             {
                 worker.begin();
             }
         }
         for slot in &mut self.slots {
             if let Place::Here(collector) = &mut slot.place
-                && filter.wants(slot.entry.name)
+                && wants(slot.entry.name)
             {
-                let begun = Instant::now();
+                let (begun, mark) = (Instant::now(), self.samples.mark());
                 let outcome = attempt(collector, &slot.entry.make, &self.roots, &mut self.samples);
+                slot.left_out += self.samples.keep_rows(mark, rules.series_max);
                 slot.note(begun.elapsed(), outcome);
             }
         }
+        let mut guests = None;
         for slot in &mut self.slots {
             if let Place::There(worker) = &mut slot.place
-                && filter.wants(slot.entry.name)
+                && wants(slot.entry.name)
             {
                 let answer = worker.finish(until).await;
-                if answer.outcome.is_ok() {
-                    self.samples.append(&answer.samples);
+                let mark = self.samples.mark();
+                let is_ok = answer.outcome.is_ok();
+                if is_ok && slot.entry.guest {
+                    guests = Some(answer.samples);
+                } else {
+                    if is_ok {
+                        self.samples.append(&answer.samples);
+                    }
+                    worker.give_back(answer.samples);
                 }
-                worker.give_back(answer.samples);
+                slot.left_out += self.samples.keep_rows(mark, rules.series_max);
                 slot.note(answer.took, answer.outcome);
             }
         }
         self.show_outcomes();
-        self.own.show(&mut self.samples);
+        self.own.show(&mut self.samples, rules.own);
+        if let Some(guests) = guests {
+            self.seat(guests);
+        }
+        self.show_limits();
+    }
+
+    /// Guests come last, since whatever is on the page already goes before them.
+    fn seat(&mut self, guests: Samples) {
+        let mark = self.samples.mark();
+        let mut left_out = self.samples.append_new(&guests);
+        left_out += self.samples.keep_rows(mark, self.rules.series_max);
+        if let Some(slot) = self.slots.iter_mut().find(|it| it.entry.guest) {
+            slot.left_out += left_out;
+            if let Place::There(worker) = &mut slot.place {
+                worker.give_back(guests);
+            }
+        }
+    }
+
+    fn show_limits(&mut self) {
+        let help = "Series left out, as their collector had too many or another has the name.";
+        self.samples.counter("holdfast_series_left_out_total", help);
+        for slot in &self.slots {
+            if slot.left_out > 0 {
+                let at = [("collector", slot.entry.name)];
+                self.samples.row(&at, crate::collector::many(slot.left_out));
+            }
+        }
+        if let Some(reloaded) = self.rules.reloaded {
+            let help = "Whether the file of settings could be used when it was last read.";
+            let value = f64::from(u8::from(reloaded));
+            self.samples.gauge("holdfast_config_last_reload_successful", help).row(&[], value);
+        }
     }
 
     fn show_outcomes(&mut self) {

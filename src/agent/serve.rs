@@ -1,41 +1,34 @@
 //! The agent's web server.
-#![expect(clippy::disallowed_types, reason = "this is the room where the agent's socket lives")]
 
 use std::{
     io,
-    net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
-use axum::{
-    Json, Router,
-    body::Bytes,
-    extract::{DefaultBodyLimit, Query, State},
-    http::{HeaderMap, StatusCode, header},
-    response::{Html, IntoResponse, Response},
-    routing::{get, post},
-};
-use serde::Serialize;
+use axum::middleware;
+
 use tokio::{
-    net::TcpListener,
     signal::unix::{SignalKind, signal},
     sync::{Mutex as TurnTaking, Semaphore, watch},
+    task::JoinSet,
 };
 
 use super::{
-    config::{DEADLINE, ENERGY_EVERY, EVENTS_BYTES_MAX, Listen, SCRAPES_MAX, Settings},
+    accept::Front,
+    business::EventCounts,
+    config::{DEADLINE, ENERGY_EVERY, Listen, Settings},
     energy::{self, Tally},
-    negotiate::Format,
-    scrape::{Entry, Filter, Scrape},
+    guard::{self, Guard},
+    gzip::Gzip,
+    listen::{self, Socket},
+    pages::{App, Desk, router},
+    reload::Reload,
+    scrape::{Entry, Scrape},
+    settings_file::Refused,
+    textfile::{Folder, Textfile},
 };
-use crate::{
-    collector::{Blank, Collector, Samples, Setup},
-    collectors,
-    source::{Counters, Event, Rejection},
-    sources::{self, events},
-    world::roots::Roots,
-};
+use crate::{collector::Setup, collectors, source::Counters, sources};
 
 /// Why the agent cannot serve; completes "could not …".
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +41,12 @@ pub enum ServeError {
         /// What the operating system said.
         why: io::Error,
     },
+    /// What systemd handed over is of no use.
+    #[error("take over a socket from systemd: {0}")]
+    Inherit(#[source] io::Error),
+    /// The web configuration makes no sense.
+    #[error(transparent)]
+    Refused(#[from] Refused),
     /// The system gives us no thread, timer or signal.
     #[error("start: {0}")]
     Start(#[from] io::Error),
@@ -55,69 +54,77 @@ pub enum ServeError {
 
 /// After a signal, so long do clients have to take their answers.
 const GOODBYE: Duration = Duration::from_secs(3);
-/// So many refused events are told one by one; the rest only counts.
-const TOLD_MAX: usize = 100;
 
-struct App {
-    scrape: TurnTaking<Scrape>,
-    names: Vec<&'static str>,
-    turns: Semaphore,
-    counters: Arc<Mutex<Counters>>,
-}
-
-/// Serves until SIGTERM or SIGINT. `on_bound` is told the address once it is ours.
-pub fn run(settings: Settings, on_bound: impl FnOnce(SocketAddr)) -> Result<(), ServeError> {
+/// Serves until SIGTERM or SIGINT. `on_bound` is told each address once it is ours.
+pub fn run(settings: Settings, on_bound: impl FnMut(&str)) -> Result<(), ServeError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(serve(settings, on_bound))
 }
 
-async fn serve(settings: Settings, on_bound: impl FnOnce(SocketAddr)) -> Result<(), ServeError> {
+async fn serve(settings: Settings, mut on_bound: impl FnMut(&str)) -> Result<(), ServeError> {
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let listener = bind(&settings.listen).await?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let guard = Arc::new(Guard::new(settings.web.config.clone())?);
+    let sockets = sockets(&settings).await?;
     let (app, tally) = app(&settings)?;
     tokio::spawn(energy::measure(settings.roots, settings.energy, tally, ENERGY_EVERY));
-    on_bound(listener.local_addr()?);
-    let (stop, mut stopped) = watch::channel(false);
-    let goodbye = async move {
-        // An error means that the sender is gone, and then it is time to stop, too.
-        drop(stopped.wait_for(|it| *it).await);
-    };
-    let server = axum::serve(listener, router(app)).with_graceful_shutdown(goodbye);
-    let mut server = std::pin::pin!(server.into_future());
-    tokio::select! {
-        done = &mut server => return Ok(done?),
-        _ = term.recv() => {}
-        _ = int.recv() => {}
+    let (stop, stopped) = watch::channel(false);
+    let check = middleware::from_fn_with_state(Arc::clone(&guard), guard::check);
+    let front = Front::new(
+        router(Arc::clone(&app), &settings.web).layer(check),
+        Arc::clone(&guard),
+        stopped,
+    );
+    let mut servers = JoinSet::new();
+    let scheme = if guard.policy().tls.is_some() { "https" } else { "http" };
+    for socket in sockets {
+        let shown = socket.to_string();
+        let is_path = matches!(socket, Socket::Unix(..));
+        servers.spawn(front.clone().serve(socket));
+        on_bound(&if is_path { shown } else { format!("{scheme}://{shown}") });
     }
-    stop.send_replace(true);
-    // A client that never takes its answer must not keep us.
-    match tokio::time::timeout(GOODBYE, server).await {
-        Ok(done) => Ok(done?),
-        Err(_) => Ok(()),
-    }
-}
-
-async fn bind(listen: &Listen) -> Result<TcpListener, ServeError> {
-    let mut why = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for candidate in listen.candidates() {
-        match TcpListener::bind(&candidate).await {
-            Ok(listener) => return Ok(listener),
-            Err(it) => {
-                // Where IPv6 is switched off the first candidate fails, and the next one may not.
-                let is_final =
-                    matches!(it.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied);
-                why = it;
-                if is_final {
-                    break;
-                }
+    tell(settings.systemd.notify.as_deref(), "READY=1");
+    loop {
+        tokio::select! {
+            _ = term.recv() => break,
+            _ = int.recv() => break,
+            _ = hangup.recv() => {
+                // What was wrong with it is in the log, and the old settings stay.
+                drop(app.reload.apply(&mut app.desk.lock().await.scrape));
             }
         }
     }
-    Err(ServeError::Listen { listen: listen.clone(), why })
+    tell(settings.systemd.notify.as_deref(), "STOPPING=1");
+    stop.send_replace(true);
+    // A client that never takes its answer must not keep us.
+    drop(tokio::time::timeout(GOODBYE, servers.join_all()).await);
+    Ok(())
 }
 
-fn app(settings: &Settings) -> io::Result<(Arc<App>, Tally)> {
-    let setup = Setup { state: settings.state.clone() };
+/// Tells the process manager, if there is one.
+fn tell(to: Option<&str>, state: &str) {
+    if let Some(to) = to
+        && let Err(why) = listen::notify(to, state)
+    {
+        tracing::warn!("could not tell `{to}` about {state}: {why}");
+    }
+}
+
+async fn sockets(settings: &Settings) -> Result<Vec<Socket>, ServeError> {
+    if settings.systemd.sockets > 0 {
+        return listen::inherit(settings.systemd.sockets).map_err(ServeError::Inherit);
+    }
+    let mut sockets = Vec::new();
+    for listen in &settings.listen {
+        let bound = listen::bind(listen).await;
+        let not = |why| ServeError::Listen { listen: listen.clone(), why };
+        sockets.push(bound.map_err(not)?);
+    }
+    Ok(sockets)
+}
+
+fn app(settings: &Settings) -> Result<(Arc<App>, Tally), ServeError> {
+    let setup = Setup { state: settings.state.clone(), ..Setup::default() };
     let mut entries: Vec<Entry> =
         collectors::ALL.iter().map(|kind| Entry::of(kind, &setup)).collect();
     let counters = Arc::new(Mutex::new(Counters::new(sources::DECLARED)));
@@ -125,173 +132,54 @@ fn app(settings: &Settings) -> io::Result<(Arc<App>, Tally)> {
     let (shared, shown) = (Arc::clone(&counters), (tally.clone(), Arc::clone(&counters)));
     entries.push(Entry::own("events", move || EventCounts(Arc::clone(&shared))));
     entries.push(Entry::own("energy", move || shown.0.collector(&shown.1)));
-    let scrape = Scrape::new(entries, settings.roots.clone(), DEADLINE)?;
-    let names = scrape.names();
+    let folder = Folder::default();
+    let textfiles = Arc::clone(&folder);
+    entries.push(Entry::guest("textfile", move || Textfile::new(Arc::clone(&textfiles))));
+    let mut scrape = Scrape::new(entries, settings.roots.clone(), DEADLINE)?;
+    let reload = Reload::new(settings, folder);
+    reload.apply(&mut scrape)?;
     let app = App {
-        scrape: TurnTaking::new(scrape),
-        names,
-        turns: Semaphore::new(SCRAPES_MAX),
+        desk: TurnTaking::new(Desk { scrape, gzip: Gzip::default() }),
+        turns: Semaphore::new(settings.web.scrapes_max),
+        scrapes_max: settings.web.scrapes_max,
         counters,
+        reload,
     };
     Ok((Arc::new(app), tally))
 }
 
-/// Shows what the sources have counted.
-struct EventCounts(Arc<Mutex<Counters>>);
-
-impl Collector for EventCounts {
-    fn collect(&mut self, _roots: &Roots, samples: &mut Samples) -> Result<(), Blank> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).show(samples);
-        Ok(())
-    }
-}
-
-fn router(app: Arc<App>) -> Router {
-    Router::new()
-        .route("/", get(landing))
-        .route("/metrics", get(metrics))
-        .route("/-/healthy", get(async || "holdfast agent is healthy.\n"))
-        .route("/v1/events", post(take_events))
-        .layer(DefaultBodyLimit::max(EVENTS_BYTES_MAX))
-        .with_state(app)
-}
-
-type Said = Vec<(String, String)>;
-
-async fn metrics(
-    State(app): State<Arc<App>>,
-    Query(query): Query<Said>,
-    headers: HeaderMap,
-) -> Response {
-    let filter = match filter(&query, &app.names) {
-        Ok(filter) => filter,
-        Err(why) => return (StatusCode::BAD_REQUEST, why).into_response(),
-    };
-    let Ok(_turn) = app.turns.try_acquire() else {
-        let why = format!("could not scrape: {SCRAPES_MAX} scrapes are under way\n");
-        return (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
-    };
-    let accept = headers.get(header::ACCEPT).and_then(|it| it.to_str().ok()).unwrap_or_default();
-    let format = Format::wanted(accept);
-    let mut scrape = app.scrape.lock().await;
-    match scrape.page(&filter, format).await {
-        Ok(page) => {
-            let page = Bytes::copy_from_slice(page.as_bytes());
-            ([(header::CONTENT_TYPE, format.content_type())], page).into_response()
-        }
-        Err(why) => {
-            (StatusCode::INTERNAL_SERVER_ERROR, format!("could not {why}\n")).into_response()
-        }
-    }
-}
-
-/// `?collect[]=cpu&collect[]=stat`, or `?exclude[]=filesystem`, as `node_exporter` has them.
-fn filter(query: &[(String, String)], names: &[&str]) -> Result<Filter, String> {
-    let said = |key: &str| {
-        query.iter().filter(|(name, _)| name == key).map(|(_, said)| said.clone()).collect()
-    };
-    let (only, without): (std::collections::BTreeSet<_>, _) =
-        (said("collect[]"), said("exclude[]"));
-    let filter = match (only.is_empty(), without.is_empty()) {
-        (true, true) => Filter::All,
-        (false, true) => Filter::Only(only),
-        (true, false) => Filter::Without(without),
-        (false, false) => {
-            return Err("could not choose: give `collect[]` or `exclude[]`, not both\n".to_owned());
-        }
-    };
-    match filter.unknown(names) {
-        Some(name) => {
-            let name: String = name.chars().take(60).flat_map(char::escape_debug).collect();
-            let known = names.join(", ");
-            Err(format!("could not find the collector `{name}`: there are {known}\n"))
-        }
-        None => Ok(filter),
-    }
-}
-
-async fn landing(State(app): State<Arc<App>>) -> Html<String> {
-    let page = maud::html! {
-        (maud::DOCTYPE)
-        html lang="en" {
-            head { meta charset="utf-8"; title { "Holdfast agent" } }
-            body {
-                h1 { "Holdfast agent" }
-                p { "Version " (env!("CARGO_PKG_VERSION")) }
-                ul {
-                    li { a href="metrics" { "Metrics" } }
-                    li { a href="-/healthy" { "Health" } }
-                    li { "Business events: " code { "POST /v1/events" } }
-                }
-                h2 { "Collectors" }
-                ul {
-                    @for name in &app.names {
-                        li { a href={ "metrics?collect[]=" (name) } { (name) } }
-                    }
-                }
-            }
-        }
-    };
-    Html(page.into_string())
-}
-
-#[derive(Debug, Default, Serialize)]
-struct Receipt {
-    accepted: usize,
-    rejected_count: usize,
-    /// The first of them.
-    rejected: Vec<Refused>,
-}
-
-#[derive(Debug, Serialize)]
-struct Refused {
-    index: usize,
-    why: String,
-}
-
-async fn take_events(State(app): State<Arc<App>>, body: Bytes) -> Response {
-    match (events::KIND.read)(&body) {
-        Ok(events) => {
-            let receipt = count(&app.counters, events);
-            let all = receipt.rejected_count == 0;
-            let status = if all { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-            (status, Json(receipt)).into_response()
-        }
-        Err(why) => {
-            let mut counters = app.counters.lock().unwrap_or_else(PoisonError::into_inner);
-            let outcome = counters.take(Err(Rejection::Malformed(String::new())));
-            drop(counters);
-            debug_assert!(outcome.is_err(), "a message that nobody can read counts nothing");
-            (StatusCode::BAD_REQUEST, format!("could not {why}\n")).into_response()
-        }
-    }
-}
-
-fn count(counters: &Mutex<Counters>, events: Vec<Result<Event, Rejection>>) -> Receipt {
-    let mut counters = counters.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut receipt = Receipt::default();
-    for (index, event) in events.into_iter().enumerate() {
-        match counters.take(event) {
-            Ok(()) => receipt.accepted += 1,
-            Err(why) => {
-                receipt.rejected_count += 1;
-                if receipt.rejected.len() < TOLD_MAX {
-                    receipt.rejected.push(Refused { index, why: why.to_string() });
-                }
-            }
-        }
-    }
-    receipt
-}
-
 #[cfg(test)]
 mod tests {
+    use axum::{
+        extract::{Query, State},
+        http::{HeaderMap, StatusCode},
+    };
+
+    use std::collections::BTreeSet;
+
     use super::*;
+    use crate::{
+        agent::{
+            config::{SCRAPES_MAX, Systemd, Web},
+            pages::metrics,
+        },
+        world::roots::Roots,
+    };
 
     fn settings() -> Settings {
-        let listen = "127.0.0.1:0".parse().unwrap();
-        let energy = energy::Settings::default();
-        Settings { listen, roots: Roots::default(), state: "/nonexistent".into(), energy }
+        Settings {
+            energy: energy::Settings::default(),
+            listen: Vec::new(),
+            systemd: Systemd::default(),
+            web: Web::default(),
+            roots: Roots::default(),
+            state: "/nonexistent".into(),
+            config: None,
+            textfiles: None,
+            off: BTreeSet::new(),
+            only: None,
+            own: true,
+        }
     }
 
     async fn status(app: &Arc<App>) -> StatusCode {
@@ -308,19 +196,5 @@ mod tests {
         drop(all);
         assert_eq!(status(&app).await, StatusCode::OK);
         assert_eq!(app.turns.available_permits(), SCRAPES_MAX, "turns come back");
-    }
-
-    #[test]
-    fn collectors_are_chosen_or_left_out_but_not_both() {
-        let names = ["cpu", "stat"];
-        let said = |pairs: &[(&str, &str)]| {
-            let owned = pairs.iter().map(|(name, it)| ((*name).to_owned(), (*it).to_owned()));
-            filter(&owned.collect::<Vec<_>>(), &names)
-        };
-        assert_eq!(said(&[("x", "y")]), Ok(Filter::All));
-        let only = Filter::Only(["cpu".to_owned()].into());
-        assert_eq!(said(&[("collect[]", "cpu"), ("collect[]", "cpu")]), Ok(only));
-        assert!(said(&[("collect[]", "cpu"), ("exclude[]", "stat")]).is_err());
-        assert!(said(&[("exclude[]", "\u{1b}[31m")]).unwrap_err().contains("\\u{1b}[31m"));
     }
 }

@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 
 mod agent;
+mod agent_flags;
 mod args;
 mod check;
 mod demo;
@@ -40,7 +41,7 @@ enum Command {
     /// See everything work: a bank is broken and recovers, and the evidence is sealed.
     Demo(demo::DemoArgs),
     /// Export metrics of the machine, of business events, of runs and of energy to Prometheus.
-    Agent(agent::AgentArgs),
+    Agent(Box<agent::AgentArgs>),
     /// Inject faults as scenario files say, and put everything back.
     #[command(subcommand)]
     Chaos(play::Play),
@@ -76,7 +77,10 @@ pub fn main() -> ExitCode {
     if let Command::SandboxProcess(it) = &args.command {
         return sandbox::run_process(it);
     }
-    show::logs(false);
+    match &args.command {
+        Command::Agent(it) => agent::logs(it),
+        _ => show::logs(false),
+    }
     let state = match args::state(args.state.as_deref()) {
         Ok(it) => it,
         Err(why) => {
@@ -86,7 +90,7 @@ pub fn main() -> ExitCode {
     };
     let exit = match args.command {
         Command::Demo(it) => demo::run(&it),
-        Command::Agent(it) => return agent::run(it, state.root()),
+        Command::Agent(it) => return agent::run(*it, state.root()),
         Command::Chaos(it) => play::run(&it, RunKind::Scenario, &state),
         Command::Drill(it) => play::run(&it, RunKind::Drill, &state),
         Command::Check(it) => check::run(&it, &state),

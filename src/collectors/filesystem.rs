@@ -1,12 +1,15 @@
 //! Mounted file systems, from the mount table of process 1 and `statfs(2)`.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use super::parse::is_digits;
 use crate::{
     about::About,
-    collector::{Blank, Collector, CollectorKind, Samples},
-    world::roots::{self, Kept, Roots, Volume},
+    collector::{Blank, Collector, CollectorKind, Samples, VolumeOf},
+    world::{
+        asker::{Asked, Asker},
+        roots::{Kept, Roots, Volume},
+    },
 };
 
 /// Its entry in the list.
@@ -19,13 +22,17 @@ pub const KIND: CollectorKind = CollectorKind {
     },
     blocks: true,
     health: None,
-    make: |_| Box::new(Filesystem::default()),
+    make: |setup| Box::new(Filesystem::new(setup.volume)),
 };
 
-#[derive(Debug, Default)]
+/// So long may a file system take to say how full it is. A disk needs microseconds, a network
+/// milliseconds; all the new ones that hang in one scrape must fit into its deadline.
+const PATIENCE: Duration = Duration::from_millis(200);
+
 struct Filesystem {
     table: Option<Kept>,
     mounts: Vec<Mount>,
+    asker: Asker<Option<Volume>>,
 }
 
 #[derive(Debug)]
@@ -59,7 +66,12 @@ impl Collector for Filesystem {
     fn collect(&mut self, roots: &Roots, samples: &mut Samples) -> Result<(), Blank> {
         self.read_table(roots)?;
         for mount in &mut self.mounts {
-            mount.volume = roots::volume(&roots.rooted(&mount.point)).ok();
+            let place = roots.rooted(&mount.point);
+            mount.volume = match self.asker.ask(&place.to_string_lossy()) {
+                Ok(Asked::Answered(volume)) => volume,
+                Ok(Asked::Hangs) => None,
+                Err(why) => return Err(Blank::Late(why.to_string())),
+            };
         }
         for (name, help, value) in GAUGES {
             samples.gauge(name, help);
@@ -83,6 +95,11 @@ fn labels(mount: &Mount) -> [(&'static str, &str); 3] {
 }
 
 impl Filesystem {
+    fn new(volume: VolumeOf) -> Self {
+        let asker = Asker::new(PATIENCE, move |place: &str| volume(Path::new(place)).ok());
+        Self { table: None, mounts: Vec::new(), asker }
+    }
+
     fn read_table(&mut self, roots: &Roots) -> Result<(), Blank> {
         // Process 1 sees the machine; we may live in a mount namespace of our own, as a hardened
         // unit does. Where /proc hides process 1 from us, our own view is the best there is.

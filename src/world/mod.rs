@@ -1,5 +1,6 @@
 //! Everything outside the program. Nothing else in the crate reaches past this wall.
 
+pub mod asker;
 pub mod clock;
 pub mod dice;
 pub mod discipline;

@@ -67,6 +67,16 @@ pub struct Stamp {
     pub size: u64,
 }
 
+impl Stamp {
+    /// When it was last written, in seconds since the epoch.
+    pub fn modified_seconds(&self) -> f64 {
+        let (seconds, nanos) = self.modified;
+        #[expect(clippy::cast_precision_loss, reason = "a metric is a double")]
+        let time = seconds as f64 + nanos as f64 / 1e9;
+        time
+    }
+}
+
 impl Roots {
     /// The three places.
     pub fn new(

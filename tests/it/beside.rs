@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    io::{BufRead as _, BufReader, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -109,28 +109,64 @@ pub(crate) fn try_ask(
     headers: &[(&str, &str)],
     body: &str,
 ) -> std::io::Result<Answer> {
-    let mut stream = TcpStream::connect(address)?;
+    let stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+    let head = head(&address.to_string(), method, path, headers);
+    let said = exchange(stream, &head, body)?;
+    let text = String::from_utf8_lossy(&said.body);
+    let body = if said.headers.to_lowercase().contains("transfer-encoding: chunked") {
+        unchunk(&text)
+    } else {
+        text.into_owned()
+    };
+    Ok(Answer { status: said.status, headers: said.headers, body })
+}
+
+/// An answer whose body need not be text.
+#[derive(Debug)]
+pub(crate) struct Bytes {
+    pub(crate) status: u16,
+    pub(crate) headers: String,
+    pub(crate) body: Vec<u8>,
+}
+
+pub(crate) fn ask_bytes(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Bytes {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    exchange(stream, &head(&address.to_string(), method, path, headers), "").unwrap()
+}
+
+pub(crate) fn head(host: &str, method: &str, path: &str, headers: &[(&str, &str)]) -> String {
+    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
     for (name, said) in headers {
         head.extend([*name, ": ", *said, "\r\n"]);
     }
-    head.extend(["Content-Length: ", &body.len().to_string(), "\r\n\r\n"]);
+    head
+}
+
+/// Sends a request and takes the answer, over whatever carries bytes.
+pub(crate) fn exchange(
+    mut stream: impl std::io::Read + std::io::Write,
+    head: &str,
+    body: &str,
+) -> std::io::Result<Bytes> {
+    let head = format!("{head}Content-Length: {}\r\n\r\n", body.len());
     // A server may refuse a long body before it has read all of it; its answer still counts.
     drop(stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())));
     let mut said = Vec::new();
     let outcome = stream.read_to_end(&mut said);
-    let said = String::from_utf8_lossy(&said).into_owned();
-    let Some((headers, body)) = said.split_once("\r\n\r\n") else {
+    let Some(end) = said.windows(4).position(|it| it == b"\r\n\r\n") else {
         return Err(outcome.err().unwrap_or_else(|| std::io::Error::other("no answer")));
     };
+    let body = said.split_off(end + 4);
+    let headers = String::from_utf8_lossy(&said).into_owned();
     let status = headers.split(' ').nth(1).and_then(|it| it.parse().ok()).unwrap_or(0);
-    let body = if headers.to_lowercase().contains("transfer-encoding: chunked") {
-        unchunk(body)
-    } else {
-        body.to_owned()
-    };
-    Ok(Answer { status, headers: headers.to_owned(), body })
+    Ok(Bytes { status, headers, body })
 }
 
 fn unchunk(mut rest: &str) -> String {

@@ -5,10 +5,13 @@ mod carbon;
 mod corners;
 mod energy;
 mod events;
+mod forms;
 mod groups;
 mod hardware;
 pub(crate) mod power;
+mod settings;
 mod top;
+mod web;
 
 use std::{
     collections::BTreeMap,
@@ -33,7 +36,7 @@ use holdfast::{
 use crate::beside::{Beside, Family, agent, agent_on, ask, get, parse, state, tool, tree, until};
 
 /// What both have.
-const COLLECTORS: [&str; 36] = [
+const COLLECTORS: [&str; 37] = [
     "arp",
     "bonding",
     "conntrack",
@@ -64,6 +67,7 @@ const COLLECTORS: [&str; 36] = [
     "softnet",
     "stat",
     "tcpstat",
+    "textfile",
     "thermal_zone",
     "time",
     "timex",
@@ -94,7 +98,7 @@ fn value(page: &BTreeMap<String, Family>, name: &str, labels: &str) -> Option<f6
 
 /// A scrape of the family's collectors without a server.
 fn scrape(machine: &Path, state: &Path) -> Scrape {
-    let setup = Setup { state: state.to_owned() };
+    let setup = Setup { state: state.to_owned(), ..Setup::default() };
     let entries = collectors::ALL.iter().map(|kind| Entry::of(kind, &setup)).collect();
     let roots = Roots::new(machine.join("proc"), machine.join("sys"), machine.join("root"));
     Scrape::new(entries, roots, Duration::from_secs(20)).unwrap()
@@ -250,6 +254,7 @@ fn node_exporter_with(tool: &Path, collectors: &[&str], args: &[String]) -> Besi
     command.args(["--web.listen-address=127.0.0.1:0", "--collector.disable-defaults"]);
     command.args(collectors.iter().map(|name| format!("--collector.{name}"))).args(args);
     command.arg("--collector.netdev.device-exclude=");
+    command.arg("--collector.textfile.directory=");
     let disks = r"^(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$";
     command.arg(format!("--collector.diskstats.device-exclude={disks}"));
     // Today's, and what dashboards ask for beyond it.

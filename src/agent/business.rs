@@ -1,0 +1,83 @@
+//! `POST /v1/events`: business events come in.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+use super::pages::App;
+use crate::{
+    collector::{Blank, Collector, Samples},
+    source::{Counters, Event, Rejection},
+    sources::events,
+    world::roots::Roots,
+};
+
+/// So many refused events are told one by one; the rest only counts.
+const TOLD_MAX: usize = 100;
+
+/// Shows what the sources have counted.
+pub(crate) struct EventCounts(pub(crate) Arc<Mutex<Counters>>);
+
+impl Collector for EventCounts {
+    fn collect(&mut self, _roots: &Roots, samples: &mut Samples) -> Result<(), Blank> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).show(samples);
+        Ok(())
+    }
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Receipt {
+    accepted: usize,
+    rejected_count: usize,
+    /// The first of them.
+    rejected: Vec<Refused>,
+}
+
+#[derive(Debug, Serialize)]
+struct Refused {
+    index: usize,
+    why: String,
+}
+
+/// Counts what the message holds, and says of each event that was refused why.
+pub(crate) async fn take_events(State(app): State<Arc<App>>, body: Bytes) -> Response {
+    match (events::KIND.read)(&body) {
+        Ok(events) => {
+            let receipt = count(&app.counters, events);
+            let all = receipt.rejected_count == 0;
+            let status = if all { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+            (status, Json(receipt)).into_response()
+        }
+        Err(why) => {
+            let mut counters = app.counters.lock().unwrap_or_else(PoisonError::into_inner);
+            let outcome = counters.take(Err(Rejection::Malformed(String::new())));
+            drop(counters);
+            debug_assert!(outcome.is_err(), "a message that nobody can read counts nothing");
+            (StatusCode::BAD_REQUEST, format!("could not {why}\n")).into_response()
+        }
+    }
+}
+
+fn count(counters: &Mutex<Counters>, events: Vec<Result<Event, Rejection>>) -> Receipt {
+    let mut counters = counters.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut receipt = Receipt::default();
+    for (index, event) in events.into_iter().enumerate() {
+        match counters.take(event) {
+            Ok(()) => receipt.accepted += 1,
+            Err(why) => {
+                receipt.rejected_count += 1;
+                if receipt.rejected.len() < TOLD_MAX {
+                    receipt.rejected.push(Refused { index, why: why.to_string() });
+                }
+            }
+        }
+    }
+    receipt
+}
