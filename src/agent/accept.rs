@@ -1,9 +1,14 @@
 //! Connections: accepted, bounded, served, and let go in peace.
 #![expect(clippy::disallowed_types, reason = "this is the room where the agent's sockets live")]
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+    time::Duration,
+};
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -76,8 +81,11 @@ impl Front {
         while all.join_next().await.is_some() {}
     }
 
-    async fn greet(self, stream: Stream) {
-        let tls = self.guard.policy().tls.clone();
+    async fn greet(mut self, stream: Stream) {
+        let policy = self.guard.policy();
+        let may_tell = may_tell(stream.peer(), !policy.users.is_empty());
+        self.router = self.router.layer(Extension(Teller(may_tell)));
+        let tls = policy.tls.clone();
         match (stream, tls) {
             (Stream::Tcp(it), Some(tls)) => self.secure(it, TlsAcceptor::from(tls)).await,
             (Stream::Unix(it), Some(tls)) => self.secure(it, TlsAcceptor::from(tls)).await,
@@ -120,6 +128,28 @@ enum Stream {
     Unix(tokio::net::UnixStream),
 }
 
+impl Stream {
+    /// Who is at the other end of a network; none where there is no network.
+    fn peer(&self) -> Option<IpAddr> {
+        match self {
+            // Whoever cannot be named is as good as far away.
+            Self::Tcp(it) => it.peer_addr().map_or(Some(NOWHERE), |it| Some(it.ip())),
+            Self::Unix(_) => None,
+        }
+    }
+}
+
+const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
+/// Whether this client may tell of business events: one on this machine, or one that the guard let
+/// in by a password. Anybody may look; not anybody may make the figures.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Teller(pub(crate) bool);
+
+fn may_tell(peer: Option<IpAddr>, has_passwords: bool) -> bool {
+    has_passwords || peer.is_none_or(|it| it.to_canonical().is_loopback())
+}
+
 async fn accept(socket: &Socket) -> io::Result<Stream> {
     match socket {
         Socket::Tcp(listener) => {
@@ -129,5 +159,23 @@ async fn accept(socket: &Socket) -> io::Result<Stream> {
             Ok(Stream::Tcp(stream))
         }
         Socket::Unix(listener, _) => Ok(Stream::Unix(listener.accept().await?.0)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_taken_from_this_machine_or_by_a_password() {
+        let peer = |it: &str| Some(it.parse().unwrap());
+        for near in ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1"] {
+            assert!(may_tell(peer(near), false), "{near}");
+        }
+        assert!(may_tell(None, false), "a socket in the file system is here");
+        for far in ["192.0.2.7", "10.0.0.1", "fe80::1", "::ffff:192.0.2.7", "0.0.0.0"] {
+            assert!(!may_tell(peer(far), false), "{far}");
+            assert!(may_tell(peer(far), true), "{far}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::{
-    Json,
+    Extension, Json,
     body::Bytes,
     extract::State,
     http::StatusCode,
@@ -11,7 +11,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use super::pages::App;
+use super::{accept::Teller, pages::App};
 use crate::{
     collector::{Blank, Collector, Samples},
     source::{Counters, Event, Rejection},
@@ -47,7 +47,15 @@ struct Refused {
 }
 
 /// Counts what the message holds, and says of each event that was refused why.
-pub(crate) async fn take_events(State(app): State<Arc<App>>, body: Bytes) -> Response {
+pub(crate) async fn take_events(
+    State(app): State<Arc<App>>,
+    Extension(teller): Extension<Teller>,
+    body: Bytes,
+) -> Response {
+    if !teller.0 {
+        let why = "events are taken from this machine, or from users of --web.config.file\n";
+        return (StatusCode::FORBIDDEN, why).into_response();
+    }
     match (events::KIND.read)(&body) {
         Ok(events) => {
             let receipt = count(&app.counters, events);
