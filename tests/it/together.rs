@@ -95,18 +95,8 @@ fn payments_of_the_bank_become_counters_of_the_agent() {
         let lines = page.lines().filter(|it| it.starts_with("holdfast_payment_attempts_total{"));
         lines.filter_map(|it| it.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>()
     };
-    until(agent.address, |page| counted(page) >= 50.0);
-    // Once nobody pays any more, the agent has counted what the gateway says that it answered.
-    assert!(stage.run(&["sandbox", "stop", "load"]).status.success());
-    let gateway = stage.book().address("gateway").unwrap();
-    let answered = |page: &str| {
-        let posts = page.lines().filter(|it| {
-            it.starts_with("holdfast_sandbox_http_requests_total{")
-                && it.contains(r#"route="/payments",method="POST""#)
-        });
-        posts.filter_map(|it| it.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>()
-    };
-    // The last payments may still be under way.
-    let told = until(agent.address, |told| (counted(told) - answered(&page(gateway))).abs() < 0.5);
-    assert!(counted(&told) >= 50.0, "{told}");
+    // Which outcome becomes which event is the sandbox's own test; on a busy machine a client may
+    // give a payment up that the gateway has counted, so no sum of the two need be equal.
+    let told = until(agent.address, |page| counted(page) >= 50.0);
+    assert!(told.contains("holdfast_payment_failures_total{"), "{told}");
 }
