@@ -92,7 +92,7 @@ fn sigkill_at_any_instant_leaves_nothing_standing() {
         0 => Instants::AfterStart(Duration::from_millis(dice.below(1_300))),
         _ => Instants::AfterFact(dice.below(28), Duration::from_micros(dice.below(3_000))),
     };
-    let at: Vec<Instants> = (0..instants(48)).map(&mut instant).collect();
+    let at: Vec<Instants> = (0..instants(50)).map(&mut instant).collect();
     let (queue, ends) = (Mutex::new(at), Mutex::new(BTreeMap::<String, u32>::new()));
     let worst = Mutex::new(Duration::ZERO);
     thread::scope(|scope| {
