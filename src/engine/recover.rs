@@ -134,14 +134,7 @@ pub(super) async fn take_over(
     let undone = open.len();
     let clock = std::sync::Arc::clone(&world.clock);
     let mut journal = Journal::take_over(Box::new(store), clock, lines);
-    let mut write = |fact: Fact| -> Result<(), HostError> {
-        journal.append(fact)?;
-        let entries = journal.entries();
-        if let Some(it) = entries.last() {
-            keeper.note(it, || crate::evidence::figures::figures(&evidence::fold(entries)));
-        }
-        Ok(())
-    };
+    let mut write = |fact: Fact| put(fact, (&mut journal, &mut keeper));
     // A disk that is full must not keep us from going back: the world comes first.
     let told = write(Fact::TakenOver { by, why: why.to_owned() })
         .and_then(|()| write(Fact::Anchor(Anchor::now(world))));
@@ -169,7 +162,12 @@ fn end(journal: &mut Journal, keeper: &mut Keeper, why: &str) -> Result<(), Host
     if reasons.is_empty() {
         reasons.push(why.to_owned());
     }
-    journal.append(Fact::Ended { verdict, why: reasons })?;
+    put(Fact::Ended { verdict, why: reasons }, (journal, keeper))
+}
+
+/// Writes a fact into the journal, and from there into the index.
+fn put(fact: Fact, (journal, keeper): (&mut Journal, &mut Keeper)) -> Result<(), HostError> {
+    journal.append(fact)?;
     let entries = journal.entries();
     if let Some(it) = entries.last() {
         keeper.note(it, || crate::evidence::figures::figures(&evidence::fold(entries)));
