@@ -6,7 +6,10 @@ use crate::{
     cli::{args, exit::Exit, show},
     engine::guardian,
     faults, registry,
-    world::linux::{self, hold, state::StateFolder},
+    world::{
+        host::Told,
+        linux::{self, hold, state::StateFolder},
+    },
 };
 
 /// What a guardian is told.
@@ -71,7 +74,8 @@ pub(super) fn hold(it: &HoldArgs) -> Exit {
     match (worker.work)(&it.rest) {
         Ok(never) => match never {},
         Err(why) => {
-            show::error(why, "");
+            show::error(&why, "");
+            hold::tell(&Told::Failed(why));
             Exit::Usage
         }
     }

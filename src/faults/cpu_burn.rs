@@ -2,14 +2,15 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::{
     about::About,
     action::{Action, Effect, Failure, Plan, Refusal},
+    held::Held,
     journal::entry::UndoClass,
     units::Percent,
-    world::{World, clock::Clock as _, host::Signal, linux::clock, thread},
+    world::{World, clock::Clock as _, linux::clock, thread},
 };
 
 /// Keeps `cores` processors busy, `percent` of the time each.
@@ -37,12 +38,6 @@ impl TryFrom<u16> for Cores {
     }
 }
 
-/// The mark that our children bear.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Burning {
-    mark: String,
-}
-
 impl Action for CpuBurn {
     const ABOUT: &'static About = &About {
         name: "cpu_burn",
@@ -51,27 +46,28 @@ impl Action for CpuBurn {
         example: "percent: 80\ncores: 2\n",
     };
     const CLASS: UndoClass = UndoClass::Kernel;
-    type Undo = Burning;
+    type Undo = Held;
 
-    async fn plan(&self, world: &World) -> Result<Plan<Burning>, Refusal> {
+    async fn plan(&self, world: &World) -> Result<Plan<Held>, Refusal> {
+        let undo = Held::of(world);
         Ok(Plan {
             will: format!("keep {} cores {}% busy", self.cores.0, self.percent.get()),
-            by_hand: vec![format!("pkill -KILL -f 'holdfast-hold.*--mark {}'", world.mark)],
-            undo: Burning { mark: world.mark.clone() },
+            by_hand: vec![undo.by_hand()],
+            undo,
         })
     }
 
-    async fn apply(&self, burning: &Burning, world: &World) -> Result<(), Failure> {
+    async fn apply(&self, children: &Held, world: &World) -> Result<(), Failure> {
         for _ in 0..self.cores.0 {
-            world.host.hold(Self::ABOUT.name, &burning.mark, &[self.percent.get().to_string()])?;
+            children.start(Self::ABOUT.name, &[self.percent.get().to_string()], world)?;
             // Hundreds of children take their time, and the lease must be renewed meanwhile.
             tokio::task::yield_now().await;
         }
         Ok(())
     }
 
-    async fn effect(burning: &Burning, world: &World) -> Result<Effect, Failure> {
-        let children = world.host.held(&burning.mark)?;
+    async fn effect(children: &Held, world: &World) -> Result<Effect, Failure> {
+        let children = children.living(world)?;
         if children.is_empty() {
             return Ok(Effect::NotSeen("no child of ours runs".to_owned()));
         }
@@ -89,18 +85,8 @@ impl Action for CpuBurn {
         Ok(Effect::NotSeen("our children get no processor time".to_owned()))
     }
 
-    async fn undo(burning: &Burning, world: &World) -> Result<(), Failure> {
-        for it in world.host.held(&burning.mark)? {
-            world.host.signal(&it, Signal::Kill)?;
-        }
-        // Killed is not yet gone: going back is done when nothing of ours runs any more.
-        for _ in 0..200 {
-            if world.host.held(&burning.mark)?.is_empty() {
-                return Ok(());
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        Err(Failure::Wrong("our children do not die".to_owned()))
+    async fn undo(children: &Held, world: &World) -> Result<(), Failure> {
+        children.end(world).await
     }
 }
 

@@ -91,6 +91,19 @@ pub struct Finished {
     pub said: String,
 }
 
+/// What a held child last said of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Told {
+    /// Nothing yet.
+    #[default]
+    Nothing,
+    /// What it holds stands; with what it has seen of it so far.
+    Stands(String),
+    /// It cannot hold it, and why.
+    Failed(String),
+}
+
 /// Why the host did not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum HostError {
@@ -151,6 +164,8 @@ pub trait Host: Send + Sync {
     fn hold(&self, kind: &str, mark: &str, args: &[String]) -> Result<ProcessId, HostError>;
     /// Children that bear `mark`, whoever started them.
     fn held(&self, mark: &str) -> Result<Vec<ProcessId>, HostError>;
+    /// What a held child of this very process last said of itself; nothing, if it is another's.
+    fn told(&self, who: &ProcessId) -> Told;
     /// Processor time that a process has used, in microseconds; none if it is gone.
     fn cpu_us(&self, who: &ProcessId) -> Result<Option<u64>, HostError>;
     /// Runs a command to its end, without a shell.

@@ -11,7 +11,7 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use crate::world::{
     World,
     clock::{Clock, Stamp},
-    host::{Finished, HOLD, Host, HostError, Process, ProcessId, Sent, Signal},
+    host::{Finished, HOLD, Host, HostError, Process, ProcessId, Sent, Signal, Told},
     store::{Care, Store},
     web::{Answer, Ask, Method, Web, WebError},
 };
@@ -209,6 +209,11 @@ impl Host for Sim {
     fn held(&self, mark: &str) -> Result<Vec<ProcessId>, HostError> {
         let state = self.lock();
         Ok(state.0.held.iter().filter(|it| it.1 == mark).map(|it| it.0.clone()).collect())
+    }
+
+    fn told(&self, who: &ProcessId) -> Told {
+        let stands = self.lock().0.held.contains_key(who);
+        if stands { Told::Stands("simulated".to_owned()) } else { Told::Nothing }
     }
 
     fn cpu_us(&self, who: &ProcessId) -> Result<Option<u64>, HostError> {

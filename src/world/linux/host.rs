@@ -9,7 +9,7 @@ use std::{
     fs,
     io::{ErrorKind, Write as _},
     os::unix::{
-        fs::{OpenOptionsExt as _, PermissionsExt as _},
+        fs::{FileExt as _, OpenOptionsExt as _, PermissionsExt as _},
         process::CommandExt as _,
     },
     path::{Path, PathBuf},
@@ -20,15 +20,18 @@ use std::{
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use rustix::{
-    fs::{FlockOperation, flock},
+    fs::{FlockOperation, MemfdFlags, flock, memfd_create},
     process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal},
 };
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 use tokio::io::AsyncReadExt as _;
 
 use crate::world::{
-    host::{Finished, HOLD, Host, HostError, Process, ProcessId, Sent, Signal},
-    linux::proc::{self, Stat},
+    host::{Finished, HOLD, Host, HostError, Process, ProcessId, Sent, Signal, Told},
+    linux::{
+        hold,
+        proc::{self, Stat},
+    },
     thread,
 };
 
@@ -43,9 +46,21 @@ const ALONE_LOOKS: u32 = 50;
 pub struct LinuxHost {
     program: PathBuf,
     boot: String,
-    /// Children of ours, so that they can be reaped.
-    children: Mutex<Vec<Child>>,
+    /// Children of ours, so that they can be heard and reaped.
+    children: Mutex<Vec<Held>>,
 }
+
+/// A child that holds something.
+struct Held {
+    who: ProcessId,
+    /// None once it was reaped.
+    child: Option<Child>,
+    /// What it says of itself, as [`hold::tell`] writes it.
+    page: fs::File,
+}
+
+/// So many dead children's last words are kept.
+const DEAD_MAX: usize = 64;
 
 impl LinuxHost {
     /// `program` is what held children run.
@@ -78,7 +93,16 @@ impl LinuxHost {
 
     fn reap(&self) {
         let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
-        children.retain_mut(|it| !matches!(it.try_wait(), Ok(Some(_))));
+        for it in children.iter_mut() {
+            it.child.take_if(|child| matches!(child.try_wait(), Ok(Some(_))));
+        }
+        let mut over =
+            children.iter().filter(|it| it.child.is_none()).count().saturating_sub(DEAD_MAX);
+        children.retain(|it| {
+            let goes = over > 0 && it.child.is_none();
+            over -= usize::from(goes);
+            !goes
+        });
     }
 }
 
@@ -180,20 +204,47 @@ impl Host for LinuxHost {
 
     fn hold(&self, kind: &str, mark: &str, args: &[String]) -> Result<ProcessId, HostError> {
         let what = "start a child";
-        let child = Command::new(&self.program)
+        let no = |why: std::io::Error| HostError::os(what, why);
+        let page = memfd_create("holdfast-told", MemfdFlags::CLOEXEC);
+        let page = fs::File::from(page.map_err(|why| no(why.into()))?);
+        let mut child = Command::new(&self.program)
             .arg0(HOLD)
             .args(["hold", kind, "--mark", mark, "--parent"])
             .arg(std::process::id().to_string())
             .arg("--")
             .args(args)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(page.try_clone().map_err(no)?)
             .stderr(Stdio::null())
             .spawn()
-            .map_err(|why| HostError::os(what, why))?;
-        let pid = child.id();
-        self.children.lock().unwrap_or_else(PoisonError::into_inner).push(child);
-        self.by_number(pid)?.map(|it| it.id).ok_or_else(|| HostError::os(what, "it died at once"))
+            .map_err(no)?;
+        // It is not reaped yet, so its number is its own, and even the dead have an identity.
+        let started = fs::read(format!("/proc/{}/stat", child.id())).ok();
+        let started = started.and_then(|it| proc::stat(&String::from_utf8_lossy(&it)));
+        let Some(Stat { started, .. }) = started else {
+            child.kill().and_then(|()| child.wait()).map_err(no)?;
+            return Err(HostError::os(what, "it cannot be seen in /proc"));
+        };
+        let who = ProcessId { pid: child.id(), started, boot: self.boot.clone() };
+        let held = Held { who: who.clone(), child: Some(child), page };
+        self.children.lock().unwrap_or_else(PoisonError::into_inner).push(held);
+        Ok(who)
+    }
+
+    fn told(&self, who: &ProcessId) -> Told {
+        self.reap();
+        let children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(it) = children.iter().find(|it| it.who == *who) else { return Told::Nothing };
+        let mut line = [0; hold::TOLD_MAX];
+        let told = match it.page.read_at(&mut line, 0) {
+            Ok(hold::TOLD_MAX) => serde_json::from_slice(&line).unwrap_or_default(),
+            Ok(_) | Err(_) => Told::Nothing,
+        };
+        match told {
+            Told::Failed(_) => told,
+            Told::Nothing | Told::Stands(_) if it.child.is_some() => told,
+            Told::Nothing | Told::Stands(_) => Told::Failed("it has ended".to_owned()),
+        }
     }
 
     fn held(&self, mark: &str) -> Result<Vec<ProcessId>, HostError> {

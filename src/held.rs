@@ -1,0 +1,79 @@
+//! What children of ours hold: a part of a fault that ends with the process that does it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    action::Failure,
+    world::{
+        World,
+        host::{ProcessId, Signal, Told},
+    },
+};
+
+/// How long a child may take until what it holds stands: looks, and the time between two.
+const STANDS: (u32, Duration) = (2_500, Duration::from_millis(2));
+/// How long it may take to be gone when it was killed.
+const GOES: (u32, Duration) = (200, Duration::from_millis(5));
+
+/// The children of an act, by the mark that they bear. All that going back needs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Held {
+    mark: String,
+}
+
+impl Held {
+    /// Those that the act of this world will have.
+    pub fn of(world: &World) -> Self {
+        Self { mark: world.mark.clone() }
+    }
+
+    /// How a person ends them.
+    pub fn by_hand(&self) -> String {
+        format!("pkill -KILL -f 'holdfast-hold.*--mark {}'", self.mark)
+    }
+
+    /// Starts a child that does the held part of the fault `kind`.
+    pub fn start(&self, kind: &str, args: &[String], world: &World) -> Result<ProcessId, Failure> {
+        Ok(world.host.hold(kind, &self.mark, args)?)
+    }
+
+    /// Starts a child, and waits until what it holds stands.
+    pub async fn stand(&self, kind: &str, args: &[String], world: &World) -> Result<(), Failure> {
+        let child = self.start(kind, args, world)?;
+        for _ in 0..STANDS.0 {
+            match world.host.told(&child) {
+                Told::Stands(_) => return Ok(()),
+                Told::Failed(why) => return Err(Failure::Wrong(why)),
+                Told::Nothing => tokio::time::sleep(STANDS.1).await,
+            }
+        }
+        let limit = STANDS.1 * STANDS.0;
+        Err(Failure::Wrong(format!("our child says nothing for {limit:?}")))
+    }
+
+    /// Those that live.
+    pub fn living(&self, world: &World) -> Result<Vec<ProcessId>, Failure> {
+        Ok(world.host.held(&self.mark)?)
+    }
+
+    /// What the first of them last said of what it holds.
+    pub fn told(&self, world: &World) -> Result<Told, Failure> {
+        Ok(self.living(world)?.first().map_or(Told::Nothing, |it| world.host.told(it)))
+    }
+
+    /// Ends them. Going back is done when nothing of ours runs any more.
+    pub async fn end(&self, world: &World) -> Result<(), Failure> {
+        for it in self.living(world)? {
+            world.host.signal(&it, Signal::Kill)?;
+        }
+        for _ in 0..GOES.0 {
+            if self.living(world)?.is_empty() {
+                return Ok(());
+            }
+            tokio::time::sleep(GOES.1).await;
+        }
+        Err(Failure::Wrong("our children do not die".to_owned()))
+    }
+}
