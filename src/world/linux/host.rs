@@ -8,19 +8,15 @@
 use std::{
     fs,
     io::{ErrorKind, Write as _},
-    os::unix::{
-        fs::{FileExt as _, OpenOptionsExt as _, PermissionsExt as _},
-        process::CommandExt as _,
-    },
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::{Mutex, PoisonError},
+    process::Stdio,
     time::Duration,
 };
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use rustix::{
-    fs::{FlockOperation, MemfdFlags, flock, memfd_create},
+    fs::{FlockOperation, flock},
     process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal},
 };
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
@@ -29,7 +25,7 @@ use tokio::io::AsyncReadExt as _;
 use crate::world::{
     host::{Finished, HOLD, Host, HostError, Process, ProcessId, Sent, Signal, Told},
     linux::{
-        hold,
+        children::Children,
         proc::{self, Stat},
     },
     thread,
@@ -47,25 +43,13 @@ pub struct LinuxHost {
     program: PathBuf,
     boot: String,
     /// Children of ours, so that they can be heard and reaped.
-    children: Mutex<Vec<Held>>,
+    children: Children,
 }
-
-/// A child that holds something.
-struct Held {
-    who: ProcessId,
-    /// None once it was reaped.
-    child: Option<Child>,
-    /// What it says of itself, as [`hold::tell`] writes it.
-    page: fs::File,
-}
-
-/// So many dead children's last words are kept.
-const DEAD_MAX: usize = 64;
 
 impl LinuxHost {
     /// `program` is what held children run.
     pub fn new(program: PathBuf) -> Result<Self, HostError> {
-        Ok(Self { program, boot: boot_id()?, children: Mutex::default() })
+        Ok(Self { program, boot: boot_id()?, children: Children::default() })
     }
 
     fn look(&self, pid: u32) -> Result<Option<(Process, Stat)>, HostError> {
@@ -90,20 +74,6 @@ impl LinuxHost {
         };
         Ok(Some((process, stat)))
     }
-
-    fn reap(&self) {
-        let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
-        for it in children.iter_mut() {
-            it.child.take_if(|child| matches!(child.try_wait(), Ok(Some(_))));
-        }
-        let mut over =
-            children.iter().filter(|it| it.child.is_none()).count().saturating_sub(DEAD_MAX);
-        children.retain(|it| {
-            let goes = over > 0 && it.child.is_none();
-            over -= usize::from(goes);
-            !goes
-        });
-    }
 }
 
 impl Host for LinuxHost {
@@ -112,7 +82,7 @@ impl Host for LinuxHost {
     }
 
     fn processes(&self) -> Result<Vec<Process>, HostError> {
-        self.reap();
+        self.children.reap();
         let mut system = System::new().map_err(|why| HostError::os("list processes", why))?;
         let nothing_more = ProcessRefreshKind::nothing().without_tasks();
         system.refresh_processes_specifics(ProcessesToUpdate::All, true, nothing_more);
@@ -131,12 +101,12 @@ impl Host for LinuxHost {
     }
 
     fn process(&self, who: &ProcessId) -> Result<Option<Process>, HostError> {
-        self.reap();
+        self.children.reap();
         Ok(self.look(who.pid)?.map(|it| it.0).filter(|it| it.id == *who))
     }
 
     fn by_number(&self, pid: u32) -> Result<Option<Process>, HostError> {
-        self.reap();
+        self.children.reap();
         Ok(self.look(pid)?.map(|it| it.0))
     }
 
@@ -203,48 +173,11 @@ impl Host for LinuxHost {
     }
 
     fn hold(&self, kind: &str, mark: &str, args: &[String]) -> Result<ProcessId, HostError> {
-        let what = "start a child";
-        let no = |why: std::io::Error| HostError::os(what, why);
-        let page = memfd_create("holdfast-told", MemfdFlags::CLOEXEC);
-        let page = fs::File::from(page.map_err(|why| no(why.into()))?);
-        let mut child = Command::new(&self.program)
-            .arg0(HOLD)
-            .args(["hold", kind, "--mark", mark, "--parent"])
-            .arg(std::process::id().to_string())
-            .arg("--")
-            .args(args)
-            .stdin(Stdio::null())
-            .stdout(page.try_clone().map_err(no)?)
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(no)?;
-        // It is not reaped yet, so its number is its own, and even the dead have an identity.
-        let started = fs::read(format!("/proc/{}/stat", child.id())).ok();
-        let started = started.and_then(|it| proc::stat(&String::from_utf8_lossy(&it)));
-        let Some(Stat { started, .. }) = started else {
-            child.kill().and_then(|()| child.wait()).map_err(no)?;
-            return Err(HostError::os(what, "it cannot be seen in /proc"));
-        };
-        let who = ProcessId { pid: child.id(), started, boot: self.boot.clone() };
-        let held = Held { who: who.clone(), child: Some(child), page };
-        self.children.lock().unwrap_or_else(PoisonError::into_inner).push(held);
-        Ok(who)
+        self.children.start((&self.program, &self.boot), kind, mark, args)
     }
 
     fn told(&self, who: &ProcessId) -> Told {
-        self.reap();
-        let children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(it) = children.iter().find(|it| it.who == *who) else { return Told::Nothing };
-        let mut line = [0; hold::TOLD_MAX];
-        let told = match it.page.read_at(&mut line, 0) {
-            Ok(hold::TOLD_MAX) => serde_json::from_slice(&line).unwrap_or_default(),
-            Ok(_) | Err(_) => Told::Nothing,
-        };
-        match told {
-            Told::Failed(_) => told,
-            Told::Nothing | Told::Stands(_) if it.child.is_some() => told,
-            Told::Nothing | Told::Stands(_) => Told::Failed("it has ended".to_owned()),
-        }
+        self.children.told(who)
     }
 
     fn held(&self, mark: &str) -> Result<Vec<ProcessId>, HostError> {

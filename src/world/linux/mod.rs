@@ -1,5 +1,6 @@
 //! The real machine.
 
+mod children;
 pub mod clock;
 pub mod facts;
 pub mod hold;

@@ -248,7 +248,8 @@ fn hostile_clients_take_no_memory() {
     let mut said = String::new();
     drop(stream.read_to_string(&mut said));
     assert!(said.is_empty() || said.contains(" 431 "), "{said}");
-    // A thousand come while we look: what does not fit waits in the kernel, whose queue may be short.
+    // A thousand come while we look. What does not fit waits in the kernel, in a queue that may be
+    // short.
     let is_over = Arc::new(AtomicBool::new(false));
     let crowd = {
         let (is_over, address) = (Arc::clone(&is_over), agent.address);
@@ -269,7 +270,7 @@ fn hostile_clients_take_no_memory() {
     assert_eq!(answer.status, 200);
 }
 
-/// A thousand clients that never come to the end of their request's head; they stay until it is over.
+/// A thousand clients that never come to the end of their head; they stay until it is over.
 fn crowd(address: SocketAddr, is_over: &AtomicBool) {
     let mut slow = Vec::new();
     while !is_over.load(Relaxed) {
