@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use crate::{
-    cli::{args, exit::Exit, host_file, script, show, signals, vars},
+    cli::{args, consent, exit::Exit, host_file, script, show, signals, vars},
     engine::run::{self, Ending, NoRun, Order},
     journal::{entry::UndoClass, index::RunKind},
     registry,
@@ -39,6 +39,12 @@ pub(super) struct RunArgs {
     /// A variable, over the file's own.
     #[arg(long, value_name = "NAME=VALUE", value_parser = args::pair)]
     set: Vec<(String, String)>,
+    /// Go on without asking, where a person would be asked.
+    #[arg(long)]
+    yes: bool,
+    /// An approver's signature over the plan (`--dry-run` tells how it is made); repeatable.
+    #[arg(long, value_name = "FILE")]
+    approve: Vec<PathBuf>,
 }
 
 /// Plays.
@@ -72,16 +78,26 @@ pub(super) fn run(Play::Run(it): &Play, kind: RunKind, state: &StateFolder) -> E
         Ok(it) => it,
         Err(exit) => return exit,
     };
+    if it.dry_run {
+        return scripts.iter().fold(Exit::Pass, |worst, one| {
+            let exit = dry_run(&one.script, &rules);
+            consent::tell(one, &rules);
+            worst.and(exit)
+        });
+    }
+    let asked = consent::consent(&scripts, &rules, (it.yes, &it.approve), |one| {
+        dry_run(&one.script, &rules)
+    });
+    let approved = match asked {
+        Ok(it) => it,
+        Err(exit) => return exit,
+    };
     let mut worst = Exit::Pass;
-    for one in &scripts {
+    for (one, approvals) in scripts.iter().zip(approved) {
         let file = (one.source.path(), one.source.text());
-        let exit = if it.dry_run {
-            dry_run(&one.script, &rules)
-        } else {
-            let order =
-                Order { script: &one.script, file, seed: it.seed, state, program: args::program() };
-            play(&order, &rules, &Stop::default()).1
-        };
+        let (seed, program) = (it.seed, args::program());
+        let order = Order { script: &one.script, file, seed, state, program, approvals };
+        let exit = play(&order, &rules, &Stop::default()).1;
         worst = worst.and(exit);
         if matches!(exit, Exit::Residue | Exit::Refused) {
             break;

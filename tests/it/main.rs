@@ -9,6 +9,7 @@ mod agent;
 mod artifacts;
 mod beside;
 mod chaos;
+mod consent;
 mod crash;
 mod demo;
 mod docs;
