@@ -13,6 +13,7 @@ mod host_file;
 mod play;
 mod recover;
 pub mod report;
+mod runs;
 mod sandbox;
 mod script;
 pub mod show;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use crate::{
-    cli::{args, consent, exit::Exit, host_file, script, show, signals, vars},
+    cli::{args, consent, exit::Exit, host_file, runs, script, show, signals, vars},
     engine::run::{self, Ending, NoRun, Order},
     journal::{entry::UndoClass, index::RunKind},
     registry,
@@ -22,6 +22,12 @@ use crate::{
 pub(super) enum Play {
     /// Play files, one after the other.
     Run(RunArgs),
+    /// List runs, the newest first.
+    List(runs::ListArgs),
+    /// Tell how a run stands, also while it is being played.
+    Status(runs::StatusArgs),
+    /// End a run from another terminal: everything is put back first.
+    Abort(runs::AbortArgs),
 }
 
 /// What `run` is told.
@@ -47,8 +53,17 @@ pub(super) struct RunArgs {
     approve: Vec<PathBuf>,
 }
 
-/// Plays.
-pub(super) fn run(Play::Run(it): &Play, kind: RunKind, state: &StateFolder) -> Exit {
+/// Does what the command line says.
+pub(super) fn run(it: &Play, kind: RunKind, state: &StateFolder) -> Exit {
+    match it {
+        Play::Run(it) => run_files(it, kind, state),
+        Play::List(it) => runs::list(it, kind, state),
+        Play::Status(it) => runs::status(it, state),
+        Play::Abort(it) => runs::abort(it, state),
+    }
+}
+
+fn run_files(it: &RunArgs, kind: RunKind, state: &StateFolder) -> Exit {
     let known = match vars::vars(state, &it.set, true) {
         Ok(it) => it,
         Err(why) => {

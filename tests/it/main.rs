@@ -20,6 +20,7 @@ mod ground;
 mod journal;
 mod laws;
 mod manifest;
+mod runs;
 mod sandbox;
 mod scenarios;
 mod stage;
