@@ -71,7 +71,7 @@ pub(super) fn run(Play::Run(it): &Play, kind: RunKind, state: &StateFolder) -> E
     for one in &scripts {
         let file = (one.source.path(), one.source.text());
         let exit = if it.dry_run {
-            dry_run(&one.script)
+            dry_run(&one.script, it.seed)
         } else {
             let order =
                 Order { script: &one.script, file, seed: it.seed, state, program: args::program() };
@@ -137,9 +137,11 @@ fn refused(why: &NoRun) -> Exit {
 }
 
 /// Says what would be done.
-fn dry_run(script: &Script) -> Exit {
+fn dry_run(script: &Script, seed: Option<u64>) -> Exit {
+    let bounds = run::bounds(script, seed);
+    let seed = bounds.seed;
     let foreseen = signals::block_on(&Stop::default(), async {
-        let world = linux::world(args::program())?;
+        let world = linux::world(args::program())?.bounded(bounds);
         Ok::<_, crate::world::host::HostError>(run::foresee(script, &world).await)
     });
     let all = match foreseen {
@@ -153,7 +155,7 @@ fn dry_run(script: &Script) -> Exit {
             return Exit::Refused;
         }
     };
-    show::line(format!("{}: a dry run, nothing is touched", script.title));
+    show::line(format!("{}: a dry run with seed {seed}, nothing is touched", script.title));
     let mut exit = Exit::Pass;
     for it in all {
         let class = match it.kind.class {

@@ -13,6 +13,7 @@ use crate::{
     script::{expect::Expect, hypothesis::Hypothesis},
     target::ProcessTarget,
     units::Span,
+    world::bounds::Deny,
 };
 
 /// A scenario or a drill.
@@ -41,6 +42,8 @@ pub struct Script {
     pub witness: Option<Witness>,
     /// Processes whose utilisation is recorded, by the name that reports give them.
     pub processes: BTreeMap<String, ProcessTarget>,
+    /// What is left alone.
+    pub deny: Deny,
     /// The variables that filled the file.
     pub vars: BTreeMap<String, String>,
 }

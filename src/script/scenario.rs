@@ -14,6 +14,7 @@ use crate::{
     },
     target::ProcessTarget,
     units::Span,
+    world::bounds::Deny,
 };
 
 /// The file.
@@ -36,6 +37,8 @@ struct Written {
     method: Vec<Unread>,
     #[serde(default)]
     processes: BTreeMap<String, ProcessTarget>,
+    #[serde(default)]
+    deny: Deny,
     #[serde(default, rename = "vars")]
     _vars: BTreeMap<String, String>,
 }
@@ -80,6 +83,7 @@ pub(super) fn scenario(doc: &mut Doc, kinds: &Kinds, out: &mut Vec<Diagnostic>) 
         objectives: None,
         witness: None,
         processes: written.processes,
+        deny: written.deny,
         vars: BTreeMap::new(),
     })
 }

@@ -253,6 +253,33 @@ async fn undo_twice_is_once_and_undo_without_apply_is_harmless() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_act_never_hits_another_process_with_the_number_of_its_target() {
+    for script in examples() {
+        let it = first(&script);
+        let sim = Sim::new(clean(), Cut::Never);
+        let world = sim.world().marked(RUN, 1);
+        let plan = it.action.plan(&world).await.expect("a plan");
+        // Between plan and act, every process ends, and another one gets its number.
+        let mut later = clean();
+        later.processes = clean()
+            .processes
+            .into_values()
+            .map(|mut it| {
+                it.id.started += 1;
+                (it.id.clone(), it)
+            })
+            .collect();
+        let sim = Sim::new(later.clone(), Cut::Never);
+        let world = sim.world().marked(RUN, 1);
+        // Whether it says that it went through is its own business.
+        drop(it.action.apply(&plan.undo, &world).await);
+        assert_eq!(sim.machine().processes, later.processes, "{}: apply", it.name);
+        drop(it.kind.undo(&plan.undo, &world).await);
+        assert_eq!(sim.machine().processes, later.processes, "{}: undo", it.name);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_to_stay_is_kept_and_nobody_s_to_undo_any_more() {
     for script in examples() {
         let it = first(&script);

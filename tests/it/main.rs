@@ -22,5 +22,6 @@ mod manifest;
 mod sandbox;
 mod scenarios;
 mod stage;
+mod targets;
 mod tidy;
 mod together;

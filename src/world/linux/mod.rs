@@ -1,5 +1,6 @@
 //! The real machine.
 
+mod belongs;
 mod children;
 pub mod clock;
 pub mod facts;
@@ -28,5 +29,7 @@ pub fn world(program: PathBuf) -> Result<World, HostError> {
         web: Arc::new(LinuxWeb::new()?),
         clock: Arc::new(LinuxClock),
         mark: String::new(),
+        act: 0,
+        bounds: Arc::default(),
     })
 }

@@ -72,7 +72,7 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "one_of_two.yaml",
-        "title: x\nmethod:\n  - process_pause: { target: { cmdline: 'sleep TAG' }, max_targets: 2 }\n    for: 1s\n  - process_kill: { target: { cmdline: 'no such TAG' } }\n    for: 1s\n",
+        "title: x\nmethod:\n  - process_pause: { target: { cmdline: 'sleep TAG', max_targets: 2 } }\n    for: 1s\n  - process_kill: { target: { cmdline: 'no such TAG' } }\n    for: 1s\n",
     ),
     (
         "init.yaml",
