@@ -204,7 +204,11 @@ fn cues(phases: &[Phase], doc: &Doc, out: &mut Vec<Diagnostic>) {
         .flat_map(|it| &it.items)
         .filter_map(|it| match it {
             Item::Witness(cue) => Some(*cue),
-            Item::Act(_) | Item::Pause(_) | Item::Wait(_) | Item::Declare(_) => None,
+            Item::Act(_)
+            | Item::Together(_)
+            | Item::Pause(_)
+            | Item::Wait(_)
+            | Item::Declare(_) => None,
         })
         .collect();
     if told != [WitnessCue::Start, WitnessCue::ReadBack] && out.is_empty() {

@@ -117,7 +117,14 @@ async fn play(
     (it, on_vanish): (&Act, OnVanish),
     (sim, journal): (&Sim, &mut Journal),
 ) -> Result<(), Stopped> {
-    let doing = Doing { number, name: &it.name, kind: it.kind, action: &*it.action, on_vanish };
+    let doing = Doing {
+        number,
+        name: &it.name,
+        kind: it.kind,
+        action: &*it.action,
+        on_vanish,
+        due_us: None,
+    };
     let world = sim.world().marked(RUN, number);
     act(&doing, &world, &mut |fact: Fact| journal.append(fact).map(drop)).await
 }
