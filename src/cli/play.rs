@@ -95,13 +95,13 @@ fn run_files(it: &RunArgs, kind: RunKind, state: &StateFolder) -> Exit {
     };
     if it.dry_run {
         return scripts.iter().fold(Exit::Pass, |worst, one| {
-            let exit = dry_run(&one.script, &rules);
+            let exit = dry_run(&one.script, (&rules, it.seed));
             consent::tell(one, &rules);
             worst.and(exit)
         });
     }
     let asked = consent::consent(&scripts, &rules, (it.yes, &it.approve), |one| {
-        dry_run(&one.script, &rules)
+        dry_run(&one.script, (&rules, it.seed))
     });
     let approved = match asked {
         Ok(it) => it,
@@ -173,9 +173,11 @@ fn refused(why: &NoRun) -> Exit {
 }
 
 /// Says what would be done.
-fn dry_run(script: &Script, rules: &Rules) -> Exit {
+fn dry_run(script: &Script, (rules, seed): (&Rules, Option<u64>)) -> Exit {
+    let bounds = run::bounds(script, seed);
+    let seed = bounds.seed;
     let foreseen = signals::block_on(&Stop::default(), async {
-        let world = linux::world(args::program())?.ruled(rules.clone());
+        let world = linux::world(args::program())?.bounded(bounds).ruled(rules.clone());
         Ok::<_, crate::world::host::HostError>(run::foresee(script, &world).await)
     });
     let all = match foreseen {
@@ -189,7 +191,7 @@ fn dry_run(script: &Script, rules: &Rules) -> Exit {
             return Exit::Refused;
         }
     };
-    show::line(format!("{}: a dry run, nothing is touched", script.title));
+    show::line(format!("{}: a dry run with seed {seed}, nothing is touched", script.title));
     let mut exit = Exit::Pass;
     for it in all {
         let class = match it.kind.class {

@@ -24,6 +24,7 @@ use crate::{
     verdict::Verdict,
     world::{
         World,
+        bounds::Bounds,
         dice::Dice,
         host::HostError,
         linux::{
@@ -109,6 +110,12 @@ pub struct Foreseen {
     pub plan: Result<Plan<serde_json::Value>, Refusal>,
 }
 
+/// What bounds a run of `script`: the seed is the command line's, or the file's, or a fresh one.
+pub fn bounds(script: &Script, seed: Option<u64>) -> Bounds {
+    let seed = seed.or(script.seed).unwrap_or_else(Dice::fresh_seed);
+    Bounds { seed, deny: script.deny.clone() }
+}
+
 /// Plans every act, and touches nothing.
 pub async fn foresee(script: &Script, world: &World) -> Vec<Foreseen> {
     let mut all = Vec::new();
@@ -138,13 +145,15 @@ pub async fn run(
             tracing::warn!("run {run} had not ended: {undone} acts of it were taken down");
         }
     }
+    let bounds = bounds(script, order.seed);
+    let seed = bounds.seed;
+    let world = world.bounded(bounds);
     // Later steps of a drill depend on earlier ones; its faults must find their targets now.
     for it in foresee(script, &world).await {
         if let (Family::Fault, Err(why)) = (it.kind.family, it.plan) {
             return Err(NoRun::Refused { name: it.name, why });
         }
     }
-    let seed = order.seed.or(script.seed).unwrap_or_else(Dice::fresh_seed);
     let id = id(&world, seed);
     let journal = match begin(state, &id, &world) {
         Ok(it) => it,

@@ -24,5 +24,6 @@ mod runs;
 mod sandbox;
 mod scenarios;
 mod stage;
+mod targets;
 mod tidy;
 mod together;

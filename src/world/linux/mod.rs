@@ -1,5 +1,6 @@
 //! The real machine.
 
+mod belongs;
 mod children;
 pub mod clock;
 pub mod facts;
@@ -29,5 +30,7 @@ pub fn world(program: PathBuf) -> Result<World, HostError> {
         clock: Arc::new(LinuxClock),
         mark: String::new(),
         rules: Arc::default(),
+        act: 0,
+        bounds: Arc::default(),
     })
 }

@@ -183,6 +183,7 @@ pub(crate) fn intent(act: u32, kind: &str, family: Family, will: &str) -> Intent
             Family::Fault => OnVanish::Heal,
             Family::Step => OnVanish::Keep,
         },
+        due_us: None,
     }
 }
 
