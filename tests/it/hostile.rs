@@ -130,3 +130,14 @@ fn what_is_kept_belongs_to_a_target() {
         names().into_iter().filter(|it| target(it).is_none_or(|it| it.seeds.is_empty())).collect();
     assert_eq!(without, Vec::<String>::new(), "without a seed");
 }
+
+/// One collector's panic is that collector's failure only as long as panics unwind.
+#[test]
+fn no_profile_lets_a_panic_take_the_process_down() {
+    let manifest = std::fs::read_to_string(targets::tree("Cargo.toml")).expect("it is there");
+    let panics = manifest.lines().filter_map(|it| it.trim().strip_prefix("panic ="));
+    let known: Vec<&str> = panics.map(str::trim).collect();
+    assert_eq!(known, ["\"unwind\""], "said once, of the release");
+    assert!(manifest.contains("[profile.release]\npanic = \"unwind\""), "{manifest}");
+    assert!(cfg!(panic = "unwind"));
+}
