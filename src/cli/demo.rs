@@ -22,6 +22,7 @@ use crate::{
     script::read,
     world::{
         linux::{self, served::Served, state::StateFolder},
+        rules::Rules,
         stop::Stop,
         web::{Ask, Method},
     },
@@ -138,7 +139,7 @@ fn play_one(
     let script = read.ok_or_else(|| render(&source, &complaints, show::coloured()))?;
     let file = (source.path(), source.text());
     let order = Order { script: &script, file, seed: None, state, program: args::program() };
-    let (ending, exit) = play::play(&order, stop);
+    let (ending, exit) = play::play(&order, &Rules::default(), stop);
     shown.runs.extend(ending);
     Ok(exit)
 }

@@ -8,6 +8,7 @@ mod demo;
 pub mod exit;
 pub mod explain;
 mod guard;
+mod host_file;
 mod play;
 mod recover;
 pub mod report;

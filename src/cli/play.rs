@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use crate::{
-    cli::{args, exit::Exit, script, show, signals, vars},
+    cli::{args, exit::Exit, host_file, script, show, signals, vars},
     engine::run::{self, Ending, NoRun, Order},
     journal::{entry::UndoClass, index::RunKind},
     registry,
     script::lines::Script,
     world::{
         linux::{self, state::StateFolder},
+        rules::Rules,
         stop::Stop,
     },
 };
@@ -67,15 +68,19 @@ pub(super) fn run(Play::Run(it): &Play, kind: RunKind, state: &StateFolder) -> E
             Err(exit) => return exit,
         }
     }
+    let rules = match host_file::rules(state) {
+        Ok(it) => it,
+        Err(exit) => return exit,
+    };
     let mut worst = Exit::Pass;
     for one in &scripts {
         let file = (one.source.path(), one.source.text());
         let exit = if it.dry_run {
-            dry_run(&one.script)
+            dry_run(&one.script, &rules)
         } else {
             let order =
                 Order { script: &one.script, file, seed: it.seed, state, program: args::program() };
-            play(&order, &Stop::default()).1
+            play(&order, &rules, &Stop::default()).1
         };
         worst = worst.and(exit);
         if matches!(exit, Exit::Residue | Exit::Refused) {
@@ -86,9 +91,9 @@ pub(super) fn run(Play::Run(it): &Play, kind: RunKind, state: &StateFolder) -> E
 }
 
 /// Plays one script, tells it as it goes, and says how it ended.
-pub(super) fn play(order: &Order<'_>, stop: &Stop) -> (Option<Ending>, Exit) {
+pub(super) fn play(order: &Order<'_>, rules: &Rules, stop: &Stop) -> (Option<Ending>, Exit) {
     let ended = signals::block_on(stop, async {
-        let world = linux::world(order.program.clone())?;
+        let world = linux::world(order.program.clone())?.ruled(rules.clone());
         let mut progress = show::Progress::default();
         let listener = Box::new(move |entry: &_| progress.tell(entry));
         run::run(order, (world, &registry::kit()), stop.clone(), listener).await
@@ -137,9 +142,9 @@ fn refused(why: &NoRun) -> Exit {
 }
 
 /// Says what would be done.
-fn dry_run(script: &Script) -> Exit {
+fn dry_run(script: &Script, rules: &Rules) -> Exit {
     let foreseen = signals::block_on(&Stop::default(), async {
-        let world = linux::world(args::program())?;
+        let world = linux::world(args::program())?.ruled(rules.clone());
         Ok::<_, crate::world::host::HostError>(run::foresee(script, &world).await)
     });
     let all = match foreseen {
