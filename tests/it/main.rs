@@ -17,6 +17,7 @@ mod drill;
 mod evidence;
 mod golden;
 mod ground;
+mod hostile;
 mod journal;
 mod laws;
 mod manifest;

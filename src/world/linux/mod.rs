@@ -7,7 +7,7 @@ pub mod facts;
 pub mod hold;
 pub mod host;
 pub mod load;
-mod proc;
+pub mod proc;
 pub mod served;
 pub mod state;
 pub mod store;
