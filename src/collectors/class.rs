@@ -98,6 +98,12 @@ impl Device {
         self.last_number(at)
     }
 
+    /// The same of a file that always says the same: it is not read again once it was read.
+    pub(crate) fn number_once(&mut self, at: usize) -> Result<Option<f64>, Blank> {
+        let is_known = matches!(self.files.get(at), Some(Attribute::File(kept)) if kept.is_fresh());
+        if is_known { self.last_number(at) } else { self.number(at) }
+    }
+
     /// The same, when it was looked at last.
     pub(crate) fn last_number(&self, at: usize) -> Result<Option<f64>, Blank> {
         let Some(Attribute::File(kept)) = self.files.get(at) else { return Ok(None) };
