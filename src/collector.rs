@@ -214,8 +214,11 @@ impl Samples {
     /// Takes over all that another one has, but for families that are here already: a page has
     /// each name once. Says how many rows were left out.
     pub fn append_new(&mut self, other: &Self) -> usize {
+        let theirs: std::collections::BTreeSet<&str> =
+            other.families().map(|it| it.name()).collect();
+        let here = self.families.iter().map(|it| self.piece(it.name));
         let here: std::collections::BTreeSet<String> =
-            self.families.iter().map(|it| self.piece(it.name).to_owned()).collect();
+            here.filter(|it| theirs.contains(it)).map(str::to_owned).collect();
         self.append_if(other, |name| !here.contains(name));
         let clash = other.families().filter(|it| here.contains(it.name()));
         clash.map(|it| it.rows().count()).sum()

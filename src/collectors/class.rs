@@ -60,7 +60,7 @@ impl Class {
 
 impl Device {
     fn new(folder: &Path, name: String, files: &[&str]) -> Self {
-        let file = |inside: &&str| Attribute::File(Kept::new(folder.join(inside)));
+        let file = |inside: &&str| Attribute::File(Kept::brief(folder.join(inside)));
         Self { name, files: files.iter().map(file).collect() }
     }
 
