@@ -169,7 +169,7 @@ fn are_the_same(devices: &mut [Device], links: &[Link]) -> bool {
         if device.number_once(at).ok().flatten() != index {
             // Another device may have got the name.
             for at in FOREVER {
-                device.look(*at);
+                device.look(at);
             }
         }
         device.last_number(at).ok().flatten() == index
