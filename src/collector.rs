@@ -216,7 +216,22 @@ impl Samples {
 
     /// Takes over all that another one has.
     pub fn append(&mut self, other: &Self) {
-        self.append_if(other, |_| true);
+        let by = self.mark();
+        let moved = |(from, to): Cut| (from + by.text, to + by.text);
+        self.text.push_str(&other.text);
+        self.families.extend(other.families.iter().map(|it| Family {
+            name: moved(it.name),
+            help: moved(it.help),
+            kind: it.kind,
+            rows_from: it.rows_from + by.rows,
+        }));
+        self.rows.extend(
+            other
+                .rows
+                .iter()
+                .map(|it| Row { labels_from: it.labels_from + by.labels, value: it.value }),
+        );
+        self.labels.extend(other.labels.iter().map(|(name, said)| (moved(*name), moved(*said))));
     }
 
     fn append_if(&mut self, other: &Self, wanted: impl Fn(&str) -> bool) {

@@ -7,6 +7,7 @@ mod energy;
 mod events;
 mod forms;
 mod groups;
+mod hangs;
 mod hardware;
 pub(crate) mod power;
 mod settings;
