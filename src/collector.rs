@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::{
     about::About,
+    pattern::Patterns,
     world::roots::{self, Roots, Unread, Volume},
 };
 
@@ -35,6 +36,8 @@ pub struct Setup {
     pub state: PathBuf,
     /// How a file system is asked for its size. A test may have one that never answers.
     pub volume: VolumeOf,
+    /// What is shown and what is left out, by the user's word.
+    pub patterns: Patterns,
 }
 
 /// Asks the file system mounted at a path for its size; can block for ever.
@@ -42,7 +45,8 @@ pub type VolumeOf = fn(&Path) -> Result<Volume, Unread>;
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { state: PathBuf::new(), volume: roots::volume }
+        let patterns = Patterns::default();
+        Self { state: PathBuf::new(), volume: roots::volume, patterns }
     }
 }
 

@@ -36,6 +36,7 @@ pub mod selinux;
 pub mod sockstat;
 pub mod softnet;
 pub mod stat;
+pub mod systemd;
 pub mod tcpstat;
 pub mod thermal_zone;
 pub mod time;
@@ -81,6 +82,7 @@ pub const ALL: &[CollectorKind] = &[
     sockstat::KIND,
     softnet::KIND,
     stat::KIND,
+    systemd::KIND,
     tcpstat::KIND,
     thermal_zone::KIND,
     time::KIND,
