@@ -1,6 +1,7 @@
 //! The agent, as its users see it.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod backwards;
 mod carbon;
 mod corners;
 mod energy;
