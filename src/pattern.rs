@@ -32,6 +32,11 @@ impl std::str::FromStr for Pattern {
 }
 
 impl Pattern {
+    /// An empty pattern leaves nothing out, though it is found everywhere.
+    pub fn says_something(&self) -> bool {
+        !self.0.as_str().is_empty()
+    }
+
     /// Whether it is found in the text.
     pub fn matches(&self, text: &str) -> bool {
         self.0.is_match(text.as_bytes())
@@ -56,13 +61,15 @@ impl Patterns {
 
     /// What `SUBJECT-exclude` and `SUBJECT-include` say; `default` leaves out what is left out
     /// when they say nothing.
-    pub fn sieve(&self, subject: &str, default: fn(&str) -> bool) -> Sieve {
+    pub fn sieve(&self, subject: &str, default: Option<fn(&str) -> bool>) -> Sieve {
         let of = |end: &str| self.get(&format!("{subject}-{end}")).cloned();
-        // An empty pattern leaves nothing out, and is not one that is found everywhere.
-        let some = |it: &Pattern| !it.0.as_str().is_empty();
         let (exclude, include) = (of("exclude"), of("include"));
-        let default = (exclude.is_none() && include.is_none()).then_some(default);
-        Sieve { exclude: exclude.filter(some), include: include.filter(some), default }
+        let default = default.filter(|_| exclude.is_none() && include.is_none());
+        Sieve {
+            exclude: exclude.filter(Pattern::says_something),
+            include: include.filter(Pattern::says_something),
+            default,
+        }
     }
 }
 
@@ -75,6 +82,18 @@ pub struct Sieve {
 }
 
 impl Sieve {
+    /// The same, but who is only chosen among is still left out by default.
+    #[must_use]
+    pub fn or_default(self, default: fn(&str) -> bool) -> Self {
+        let default = self.exclude.is_none().then_some(default);
+        Self { default, ..self }
+    }
+
+    /// Whether everything is shown.
+    pub fn is_open(&self) -> bool {
+        self.default.is_none() && self.exclude.is_none() && self.include.is_none()
+    }
+
     /// Whether what bears this name is shown.
     pub fn lets_through(&self, name: &str) -> bool {
         !self.default.is_some_and(|leaves_out| leaves_out(name))
@@ -89,7 +108,7 @@ mod tests {
 
     fn sieve(said: &[(&str, &str)]) -> Sieve {
         let all = said.iter().map(|(name, text)| ((*name).to_owned(), text.parse().unwrap()));
-        all.collect::<Patterns>().sieve("disk", |name| name == "loop0")
+        all.collect::<Patterns>().sieve("disk", Some(|name| name == "loop0"))
     }
 
     #[test]

@@ -27,7 +27,10 @@ pub const KIND: CollectorKind = CollectorKind {
     },
     blocks: true,
     health: None,
-    make: |setup| Box::new(Systemd::new(setup.patterns.sieve("systemd.unit", is_excluded))),
+    make: |setup| {
+        let sieve = setup.patterns.sieve("systemd.unit", None).or_default(is_excluded);
+        Box::new(Systemd::new(sieve))
+    },
 };
 
 /// The bus of the system.
