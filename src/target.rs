@@ -1,5 +1,6 @@
 //! Whom an act may touch: found in `plan`, and never again.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
 };
 
 /// Processes, found by exactly one of their traits.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "Written")]
 pub enum ProcessTarget {
     /// By name, as the kernel keeps it.
@@ -24,7 +25,7 @@ pub enum ProcessTarget {
 }
 
 /// As it is written.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Written {
     #[serde(default)]

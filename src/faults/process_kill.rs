@@ -1,5 +1,6 @@
 //! Ends processes. What brings them back is the target's business, and what a drill looks at.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
 };
 
 /// Sends `signal` to the processes that fit `target`.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProcessKill {
     target: ProcessTarget,
@@ -25,7 +26,7 @@ pub(crate) struct ProcessKill {
 }
 
 /// Signals that end a process.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 enum Ending {
     #[default]

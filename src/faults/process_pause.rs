@@ -1,6 +1,7 @@
 //! Stops processes without killing them, as a long pause of the garbage collector or a hung disk
 //! would.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
 };
 
 /// Pauses the processes that fit `target`.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProcessPause {
     target: ProcessTarget,

@@ -175,6 +175,12 @@ impl Script {
         self.phases.iter().map(phase).collect()
     }
 
+    /// The variables that the file's text names: the others are nobody's business.
+    pub fn vars_in(&self, text: &str) -> BTreeMap<String, String> {
+        let named = |name: &str| text.contains(&format!("${{{name}}}"));
+        self.vars.iter().filter(|it| named(it.0)).map(|(k, v)| (k.clone(), v.clone())).collect()
+    }
+
     /// All acts, in order.
     pub fn acts(&self) -> impl Iterator<Item = &Act> {
         self.phases.iter().flat_map(|it| &it.items).filter_map(|it| match it {

@@ -10,6 +10,7 @@ pub mod host;
 pub mod kept;
 pub mod linux;
 pub mod roots;
+pub mod rules;
 pub mod shelf;
 pub mod sim;
 pub mod stop;
@@ -19,7 +20,7 @@ pub mod web;
 
 use std::sync::Arc;
 
-use crate::world::{clock::Clock, host::Host, web::Web};
+use crate::world::{clock::Clock, host::Host, rules::Rules, web::Web};
 
 /// The hands and eyes that an action or a probe is given.
 #[derive(Clone)]
@@ -32,6 +33,8 @@ pub struct World {
     pub clock: Arc<dyn Clock>,
     /// What everything bears that is made on behalf of the current act: `RUN/ACT`.
     pub mark: String,
+    /// What is allowed here.
+    pub rules: Arc<Rules>,
 }
 
 impl World {
@@ -39,5 +42,11 @@ impl World {
     #[must_use]
     pub fn marked(&self, run: &str, act: u32) -> Self {
         Self { mark: format!("{run}/{act}"), ..self.clone() }
+    }
+
+    /// The same world, where these rules are in force.
+    #[must_use]
+    pub fn ruled(self, rules: Rules) -> Self {
+        Self { rules: Arc::new(rules), ..self }
     }
 }

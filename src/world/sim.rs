@@ -105,6 +105,7 @@ impl Sim {
             web: Arc::new(self.clone()),
             clock: Arc::new(SimClock),
             mark: String::new(),
+            rules: Arc::default(),
         }
     }
 

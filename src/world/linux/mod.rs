@@ -28,5 +28,6 @@ pub fn world(program: PathBuf) -> Result<World, HostError> {
         web: Arc::new(LinuxWeb::new()?),
         clock: Arc::new(LinuxClock),
         mark: String::new(),
+        rules: Arc::default(),
     })
 }
