@@ -166,7 +166,7 @@ impl Collector for Diskstats {
 impl Diskstats {
     fn read_table(&mut self, roots: &Roots) -> Result<(), Blank> {
         let path = roots.proc("diskstats");
-        let table = self.table.get_or_insert_with(|| Kept::new(path.clone()));
+        let table = self.table.get_or_insert_with(|| Kept::brief(path.clone()));
         let mut used = 0;
         for line in table.read()?.lines() {
             let mut words = line.split_ascii_whitespace();

@@ -24,7 +24,7 @@ pub const KIND: CollectorKind = CollectorKind {
     make: |setup| {
         let sieve = setup.patterns.sieve("interrupts.name", None);
         let words = Words { devices: String::new(), whole: String::new(), sieve };
-        Box::new(Interrupts { file: File::proc("interrupts"), words })
+        Box::new(Interrupts { file: File::proc_of_long_lines("interrupts"), words })
     },
 };
 

@@ -11,6 +11,7 @@ mod groups;
 mod hangs;
 mod hardware;
 mod names;
+mod patterns;
 pub(crate) mod power;
 mod settings;
 mod systemd;
