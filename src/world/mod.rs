@@ -2,6 +2,7 @@
 
 pub mod asker;
 pub mod bounds;
+pub mod bus;
 pub mod clock;
 pub mod dice;
 pub mod discipline;
