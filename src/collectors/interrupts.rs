@@ -20,7 +20,12 @@ pub const KIND: CollectorKind = CollectorKind {
     },
     blocks: false,
     health: None,
-    make: |_| Box::new(Interrupts { file: File::proc_of_long_lines("interrupts"), devices: String::new() }),
+    make: |_| {
+        Box::new(Interrupts {
+            file: File::proc_of_long_lines("interrupts"),
+            devices: String::new(),
+        })
+    },
 };
 
 #[derive(Debug)]
