@@ -2,8 +2,10 @@
 
 pub mod asker;
 pub mod clock;
+pub mod dial;
 pub mod dice;
 pub mod discipline;
+pub mod files;
 pub mod folder;
 pub mod host;
 pub mod kept;
@@ -18,7 +20,7 @@ pub mod web;
 
 use std::sync::Arc;
 
-use crate::world::{clock::Clock, host::Host, web::Web};
+use crate::world::{clock::Clock, dial::Dial, host::Host, web::Web};
 
 /// The hands and eyes that an action or a probe is given.
 #[derive(Clone)]
@@ -27,6 +29,8 @@ pub struct World {
     pub host: Arc<dyn Host>,
     /// Requests to services.
     pub web: Arc<dyn Web>,
+    /// Conversations with services that speak no HTTP.
+    pub dial: Arc<dyn Dial>,
     /// The time. For waiting, use `tokio::time`.
     pub clock: Arc<dyn Clock>,
     /// What everything bears that is made on behalf of the current act: `RUN/ACT`.
