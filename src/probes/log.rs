@@ -13,11 +13,13 @@ use crate::{
 
 /// What is read at a time.
 const PIECE: usize = 256 << 10;
+/// So many bytes before a place show whether it still is the same.
+const SEAL: usize = 64;
 /// So much of a line is looked at; the rest of a longer one is passed over.
 const LINE_MAX: usize = 64 << 10;
 
-/// Counts the lines of the log at `path` that fit `pattern`, from where it ended when the run began.
-/// A log that is moved away is read to its end before the one that follows it; one that is cut
+/// Counts the lines of the log at `path` that fit `pattern`, from where it ended when the run
+/// began. A log that is moved away is read to its end before the one that follows it; one that is cut
 /// short is read from its beginning.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -59,6 +61,8 @@ impl TryFrom<String> for Pattern {
 struct Place {
     file: Option<(File, (u64, u64))>,
     read_to: u64,
+    /// The last bytes before it.
+    seal: Vec<u8>,
     /// The beginning of a line whose end was not there yet.
     begun: Vec<u8>,
     looked: bool,
@@ -112,8 +116,8 @@ impl Log {
             }
         }
         // What was there before the run is not the run's.
-        at.read_to = if first { state.size } else { 0 };
-        at.begun.clear();
+        at.go_to(if first { state.size } else { 0 });
+        at.seal = at.behind(&named).await.map_err(blind)?;
         at.file = Some((File::clone(&named), state.which));
         self.to_the_end(at, &named).await.map_err(blind)
     }
@@ -121,9 +125,9 @@ impl Log {
     /// Reads on, in pieces: given up in between, it goes on there at the next look.
     async fn to_the_end(&self, at: &mut Place, file: &File) -> Result<(), HostError> {
         let size = file.state().await?.size;
-        if size < at.read_to {
-            at.read_to = 0;
-            at.begun.clear();
+        // Cut short, and perhaps grown again since: then what was read last is not there any more.
+        if size < at.read_to || at.behind(file).await? != at.seal {
+            at.go_to(0);
         }
         while at.read_to < size {
             let piece = file.piece(at.read_to, PIECE).await?;
@@ -131,6 +135,9 @@ impl Log {
                 break;
             }
             at.read_to += u64::try_from(piece.len()).unwrap_or(0);
+            at.seal.extend_from_slice(piece.get(piece.len().saturating_sub(SEAL)..).unwrap_or(&[]));
+            let over = at.seal.len().saturating_sub(SEAL);
+            at.seal.drain(..over);
             at.take(&piece, &self.pattern.0);
         }
         Ok(())
@@ -138,6 +145,18 @@ impl Log {
 }
 
 impl Place {
+    fn go_to(&mut self, offset: u64) {
+        self.read_to = offset;
+        self.seal.clear();
+        self.begun.clear();
+    }
+
+    /// What is in the file just before the place up to which it was read.
+    async fn behind(&self, file: &File) -> Result<Vec<u8>, HostError> {
+        let length = self.read_to.min(u64::try_from(SEAL).unwrap_or(0));
+        file.piece(self.read_to - length, usize::try_from(length).unwrap_or(0)).await
+    }
+
     fn take(&mut self, piece: &[u8], pattern: &regex::Regex) {
         for some in piece.split_inclusive(|it| *it == b'\n') {
             let (text, ends) = match some.strip_suffix(b"\n") {

@@ -5,6 +5,7 @@ pub mod clock;
 pub mod dial;
 pub mod dice;
 pub mod discipline;
+pub mod dns;
 pub mod files;
 pub mod folder;
 pub mod host;

@@ -19,6 +19,8 @@ mod ground;
 mod journal;
 mod laws;
 mod manifest;
+mod postgres;
+mod probes;
 mod sandbox;
 mod scenarios;
 mod stage;

@@ -1,13 +1,10 @@
 //! What does a name server answer?
 
-mod message;
-
 use std::{collections::BTreeMap, sync::Arc};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use self::message::{Answer, RecordType};
 use crate::{
     about::About,
     probe::{Blind, Datum, Probe, Reading},
@@ -15,6 +12,7 @@ use crate::{
     world::{
         World,
         dial::{Datagram, DialError, Talk},
+        dns::{self, Answer, RecordType},
     },
 };
 
@@ -55,12 +53,12 @@ impl Probe for Dns {
         // Any number does; it only tells this question's answer from an older one's.
         let from = world.clock.now_us();
         let id = u16::try_from(from % 0xffff).unwrap_or(0);
-        let question = message::question(id, &self.name, self.record).map_err(Blind)?;
+        let question = dns::question(id, &self.name, self.record).map_err(Blind)?;
         let answer = self.ask(&server, &question, world).await;
         let mut reading = BTreeMap::from([("latency_ms", Datum::since(from, world))]);
         match answer {
             Ok(bytes) => {
-                let Answer { rcode, records, .. } = message::answer(&bytes).map_err(Blind)?;
+                let Answer { rcode, records, .. } = dns::answer(&bytes).map_err(Blind)?;
                 reading.insert("answered", Datum::Number(1.0));
                 reading.insert("rcode", Datum::Text(rcode));
                 reading.insert("answers", Datum::count(records.len()));
@@ -101,18 +99,18 @@ impl Dns {
         let timeout = self.timeout.duration();
         let datagram = Datagram { to: server.to_owned(), say: question.to_owned(), timeout };
         let bytes = world.dial.datagram(datagram).await?;
-        if !message::answer(&bytes).is_ok_and(|it| it.cut_short) {
+        if !dns::answer(&bytes).is_ok_and(|it| it.cut_short) {
             return Ok(bytes);
         }
         let length = u16::try_from(question.len()).unwrap_or(0).to_be_bytes();
         let talk = Talk {
             to: server.to_owned(),
             say: [&length, question].concat(),
-            enough: Some(Arc::new(|heard| message::whole(heard).is_some())),
+            enough: Some(Arc::new(|heard| dns::whole(heard).is_some())),
             timeout,
         };
         let talked = world.dial.talk(talk).await?;
-        message::whole(&talked.heard).map(<[u8]>::to_owned).ok_or_else(|| {
+        dns::whole(&talked.heard).map(<[u8]>::to_owned).ok_or_else(|| {
             DialError::NoAnswer(talked.short.unwrap_or_else(|| "it broke off".to_owned()))
         })
     }

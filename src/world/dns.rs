@@ -6,16 +6,25 @@ use serde::Deserialize;
 /// What kind of record is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
-pub(super) enum RecordType {
+pub enum RecordType {
+    /// An IPv4 address.
     #[default]
     A,
+    /// An IPv6 address.
     Aaaa,
+    /// Another name.
     Cname,
+    /// Who takes mail.
     Mx,
+    /// A name server.
     Ns,
+    /// The name of an address.
     Ptr,
+    /// Who is in charge.
     Soa,
+    /// Where a service is.
     Srv,
+    /// A text.
     Txt,
 }
 
@@ -37,13 +46,13 @@ impl RecordType {
 
 /// An answer.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Answer {
+pub struct Answer {
     /// The code, as `NOERROR`.
-    pub(super) rcode: String,
+    pub rcode: String,
     /// It did not fit into a datagram.
-    pub(super) cut_short: bool,
+    pub cut_short: bool,
     /// What the records of the answer hold, in the order of the answer.
-    pub(super) records: Vec<String>,
+    pub records: Vec<String>,
 }
 
 const CLASS_IN: u16 = 1;
@@ -52,7 +61,7 @@ const HOPS_MAX: usize = 32;
 const HEAD: usize = 12;
 
 /// A question that wants recursion.
-pub(super) fn question(id: u16, name: &str, record: RecordType) -> Result<Vec<u8>, String> {
+pub fn question(id: u16, name: &str, record: RecordType) -> Result<Vec<u8>, String> {
     let mut out = Vec::from(id.to_be_bytes());
     // Flags: recursion desired. One question, nothing else.
     out.extend([1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
@@ -74,13 +83,13 @@ pub(super) fn question(id: u16, name: &str, record: RecordType) -> Result<Vec<u8
 }
 
 /// The message behind its length, as TCP carries it, once it is whole.
-pub(super) fn whole(heard: &[u8]) -> Option<&[u8]> {
+pub fn whole(heard: &[u8]) -> Option<&[u8]> {
     let (length, rest) = heard.split_first_chunk::<2>()?;
     rest.get(..usize::from(u16::from_be_bytes(*length)))
 }
 
 /// Reads an answer. An error means that it is none.
-pub(super) fn answer(bytes: &[u8]) -> Result<Answer, String> {
+pub fn answer(bytes: &[u8]) -> Result<Answer, String> {
     read(bytes).ok_or_else(|| "the answer is no DNS message".to_owned())
 }
 
