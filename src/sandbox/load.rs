@@ -45,7 +45,7 @@ const CURRENCIES: [&str; 3] = ["EUR", "CNY", "USD"];
 struct Load {
     client: reqwest::Client,
     peers: Peers,
-    rate: watch::Sender<Rate>,
+    rate: watch::Sender<Stream>,
     outcomes: Family<OutcomeLabels, Counter>,
     seconds: Histogram,
     told: Mutex<Told>,
@@ -75,7 +75,7 @@ pub(super) async fn run(here: Here) -> io::Result<()> {
             seconds.clone(),
         );
     });
-    let rate = Rate { rate: here.book.rate, tenant: "retail".to_owned(), copies: 1 };
+    let rate = Stream { rate: here.book.rate, tenant: "retail".to_owned(), copies: 1 };
     let rate = watch::Sender::new(rate);
     let (client, peers) = (web::client_of(&here.dir)?, Peers::new(here.dir, here.book));
     let load = Load { client, peers, rate, outcomes, seconds, told: Mutex::default() };
@@ -101,7 +101,7 @@ async fn generate(load: Arc<Load>) {
     let mut rates = load.rate.subscribe();
     let mut sent: u64 = 0;
     loop {
-        let Rate { rate, tenant, copies } = rates.borrow_and_update().clone();
+        let Stream { rate, tenant, copies } = rates.borrow_and_update().clone();
         if rate == 0 {
             if rates.changed().await.is_err() {
                 return;
@@ -212,7 +212,7 @@ async fn status(State(load): State<Arc<Load>>) -> Json<Value> {
 
 /// How many payments a second, whose, and how often each is sent.
 #[derive(Debug, Clone, Serialize)]
-struct Rate {
+struct Stream {
     rate: u32,
     tenant: String,
     copies: u32,
@@ -226,14 +226,14 @@ struct Change {
     copies: Option<u32>,
 }
 
-async fn show_rate(State(load): State<Arc<Load>>) -> Json<Rate> {
+async fn show_rate(State(load): State<Arc<Load>>) -> Json<Stream> {
     Json(load.rate.borrow().clone())
 }
 
 async fn set_rate(
     State(load): State<Arc<Load>>,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Json<Rate>, Problem> {
+) -> Result<Json<Stream>, Problem> {
     let Change { rate, tenant, copies } = web::read(body)?;
     let mut now = load.rate.borrow().clone();
     now.rate = rate.unwrap_or(now.rate);

@@ -45,13 +45,12 @@ impl PaymentLog {
             *open = None;
             fs::rename(&self.path, self.path.with_extension("log.1"))?;
         }
-        let (file, size) = match open {
-            Some(it) => it,
-            None => {
-                let file = File::options().create(true).append(true).open(&self.path)?;
-                let size = file.metadata()?.len();
-                open.insert((file, size))
-            }
+        let (file, size) = if let Some(it) = open {
+            it
+        } else {
+            let file = File::options().create(true).append(true).open(&self.path)?;
+            let size = file.metadata()?.len();
+            open.insert((file, size))
         };
         file.write_all(text)?;
         *size += more;
