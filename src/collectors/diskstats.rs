@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::parse::{is_digits, number};
+use super::parse::{is_digits, number, shorten};
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples, Type},
@@ -291,7 +291,7 @@ impl Disk {
             self.columns += 1;
         }
         if self.columns < COLUMNS_MIN {
-            return Err(Blank::odd(path, format!("the line of `{name}` is too short")));
+            return Err(Blank::odd(path, format!("the line of `{}` is too short", shorten(name))));
         }
         Ok(())
     }

@@ -52,7 +52,7 @@ impl Collector for Processes {
             // A process that has just ended is not counted.
             let Some((state, count)) = folder.read(&self.name).and_then(parse) else { continue };
             seen += 1;
-            in_all += count;
+            in_all = u64::saturating_add(in_all, count);
             processes.add(state, 1);
             if count < 2 {
                 threads.add(state, count);
@@ -95,7 +95,7 @@ impl Processes {
 impl States {
     fn add(&mut self, state: u8, more: u64) {
         if let Some(count) = self.0.get_mut(usize::from(state)) {
-            *count += more;
+            *count = count.saturating_add(more);
         }
     }
 

@@ -129,9 +129,9 @@ impl Top {
                 continue;
             }
             let sums = self.names.entry(stat.name.to_owned()).or_default();
-            sums.ticks += used;
-            sums.recent += used;
-            sums.pages += stat.pages;
+            sums.ticks = sums.ticks.saturating_add(used);
+            sums.recent = sums.recent.saturating_add(used);
+            sums.pages = sums.pages.saturating_add(stat.pages);
             sums.count += 1;
         }
         let looks = self.looks;
@@ -189,7 +189,8 @@ fn parse(text: &str) -> Option<Stat<'_>> {
     };
     let is_of_kernel = field(23)? == 0;
     let name = if is_of_kernel { name.split('/').next().unwrap_or(name) } else { name };
-    Some(Stat { name, ticks: field(14)? + field(15)?, started: field(22)?, pages: field(24)? })
+    let ticks = field(14)?.saturating_add(field(15)?);
+    Some(Stat { name, ticks, started: field(22)?, pages: field(24)? })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Everything outside the program. Nothing else in the crate reaches past this wall.
 
 pub mod asker;
+pub mod bounds;
 pub mod clock;
 pub mod dial;
 pub mod dice;
@@ -12,6 +13,7 @@ pub mod host;
 pub mod kept;
 pub mod linux;
 pub mod roots;
+pub mod rules;
 pub mod shelf;
 pub mod sim;
 pub mod stop;
@@ -21,7 +23,9 @@ pub mod web;
 
 use std::sync::Arc;
 
-use crate::world::{clock::Clock, dial::Dial, host::Host, web::Web};
+use crate::world::{
+    bounds::Bounds, clock::Clock, dial::Dial, dice::Dice, host::Host, rules::Rules, web::Web,
+};
 
 /// The hands and eyes that an action or a probe is given.
 #[derive(Clone)]
@@ -36,12 +40,35 @@ pub struct World {
     pub clock: Arc<dyn Clock>,
     /// What everything bears that is made on behalf of the current act: `RUN/ACT`.
     pub mark: String,
+    /// What is allowed here.
+    pub rules: Arc<Rules>,
+    /// The number of the current act in its run, from 1; 0 outside of an act.
+    pub act: u32,
+    /// What bounds the run.
+    pub bounds: Arc<Bounds>,
 }
 
 impl World {
     /// The same world, for one act.
     #[must_use]
     pub fn marked(&self, run: &str, act: u32) -> Self {
-        Self { mark: format!("{run}/{act}"), ..self.clone() }
+        Self { mark: format!("{run}/{act}"), act, ..self.clone() }
+    }
+
+    /// The same world, within these bounds.
+    #[must_use]
+    pub fn bounded(&self, bounds: Bounds) -> Self {
+        Self { bounds: Arc::new(bounds), ..self.clone() }
+    }
+
+    /// The current act's dice for one purpose: the same seed rolls the same.
+    pub fn dice(&self, purpose: &str) -> Dice {
+        self.bounds.dice(self.act, purpose)
+    }
+
+    /// The same world, where these rules are in force.
+    #[must_use]
+    pub fn ruled(self, rules: Rules) -> Self {
+        Self { rules: Arc::new(rules), ..self }
     }
 }

@@ -1,5 +1,6 @@
 //! The real machine.
 
+mod belongs;
 mod children;
 pub mod clock;
 mod command;
@@ -9,7 +10,7 @@ mod files;
 pub mod hold;
 pub mod host;
 pub mod load;
-mod proc;
+pub mod proc;
 pub mod served;
 pub mod state;
 pub mod store;
@@ -32,5 +33,8 @@ pub fn world(program: PathBuf) -> Result<World, HostError> {
         dial: Arc::new(LinuxDial),
         clock: Arc::new(LinuxClock),
         mark: String::new(),
+        rules: Arc::default(),
+        act: 0,
+        bounds: Arc::default(),
     })
 }
