@@ -21,6 +21,8 @@ use crate::{
 
 /// Makes a fresh collector: at the start, and after a panic.
 pub(crate) type Make = Arc<dyn Fn() -> Box<dyn Collector> + Send + Sync>;
+/// Whether there is nothing to look at now, and so nothing that can hang.
+type Rests = Box<dyn Fn() -> bool + Send + Sync>;
 
 /// A collector as the scrape knows it.
 pub struct Entry {
@@ -30,6 +32,7 @@ pub struct Entry {
     guest: bool,
     health: Option<(&'static str, &'static str)>,
     make: Make,
+    rests: Option<Rests>,
 }
 
 impl Entry {
@@ -42,6 +45,7 @@ impl Entry {
             guest: false,
             health: kind.health,
             make: Arc::new(move || (kind.make)(&setup)),
+            rests: None,
         }
     }
 
@@ -51,15 +55,21 @@ impl Entry {
         make: impl Fn() -> C + Send + Sync + 'static,
     ) -> Self {
         let make = Arc::new(move || -> Box<dyn Collector> { Box::new(make()) });
-        Self { name, blocks: false, guest: false, health: None, make }
+        Self { name, blocks: false, guest: false, health: None, make, rests: None }
     }
 
-    /// One that brings what others made, from where it may hang.
+    /// One that brings what others made, from where it may hang, unless it rests.
     pub(crate) fn guest<C: Collector + 'static>(
         name: &'static str,
         make: impl Fn() -> C + Send + Sync + 'static,
+        rests: impl Fn() -> bool + Send + Sync + 'static,
     ) -> Self {
-        Self { blocks: true, guest: true, ..Self::own(name, make) }
+        Self { blocks: true, guest: true, rests: Some(Box::new(rests)), ..Self::own(name, make) }
+    }
+
+    /// Two threads that take turns are dear: one that cannot hang now needs none of its own.
+    fn rests(&self) -> bool {
+        self.rests.as_ref().is_some_and(|it| it())
     }
 }
 
@@ -221,6 +231,7 @@ impl Scrape {
             slot.last = None;
             if let Place::There(worker) = &mut slot.place
                 && wants(slot.entry.name)
+                && !slot.entry.rests()
             {
                 worker.begin();
             }
@@ -242,7 +253,11 @@ impl Scrape {
             if let Place::There(worker) = &mut slot.place
                 && wants(slot.entry.name)
             {
-                let answer = worker.finish(until).await;
+                let answer = if slot.entry.rests() {
+                    worker.here(&slot.entry.make, self.round.roots())
+                } else {
+                    worker.finish(until).await
+                };
                 let mark = self.samples.mark();
                 let is_ok = answer.outcome.is_ok();
                 if is_ok && slot.entry.guest {

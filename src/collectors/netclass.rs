@@ -174,7 +174,9 @@ fn are_the_same(devices: &mut [Device], links: &[Link]) -> bool {
         }
         if device.number_once(at).ok().flatten() != index {
             // Another device may have got the name.
-            FOREVER.iter().for_each(|at| device.look(*at));
+            for at in FOREVER {
+                device.look(at);
+            }
         }
         device.last_number(at).ok().flatten() == index
     };
