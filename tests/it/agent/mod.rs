@@ -8,6 +8,7 @@ mod events;
 mod forms;
 mod groups;
 mod hardware;
+mod netlink;
 pub(crate) mod power;
 mod settings;
 mod top;
