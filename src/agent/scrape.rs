@@ -1,7 +1,8 @@
 //! One scrape: every collector asked, timed and held apart from the others.
 //!
-//! A collector that fails, panics or hangs costs its own samples and nothing else. Those that can
-//! hang run on threads of their own, at the same time as the others, and have a deadline.
+//! A collector that fails, panics or hangs costs its own samples and nothing else. Those that are
+//! known to hang run on threads of their own, at the same time as the others, which have one
+//! thread together; all have a deadline.
 
 use std::{
     collections::BTreeSet,
@@ -12,7 +13,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{exposition::Exposition, negotiate::Format, own::Own, worker::Worker};
+use super::{exposition::Exposition, negotiate::Format, own::Own, round::Round, worker::Worker};
 use crate::{
     collector::{Blank, Collector, CollectorKind, Samples, Setup},
     world::roots::Roots,
@@ -107,7 +108,7 @@ impl Filter {
 /// The collectors and their buffers.
 pub struct Scrape {
     slots: Vec<Slot>,
-    roots: Roots,
+    round: Round,
     deadline: Duration,
     samples: Samples,
     exposition: Exposition,
@@ -151,7 +152,9 @@ struct Slot {
 }
 
 enum Place {
-    Here(Box<dyn Collector>),
+    /// A seat in the round.
+    Round(usize),
+    /// A thread of its own.
     There(Worker),
 }
 
@@ -166,23 +169,26 @@ struct Outcome {
 pub struct PageError(#[from] std::fmt::Error);
 
 impl Scrape {
-    /// Makes the collectors, and threads for those that need one.
+    /// Makes the collectors, and threads for those that need one. Each may take until the
+    /// deadline.
     pub fn new(entries: Vec<Entry>, roots: Roots, deadline: Duration) -> std::io::Result<Self> {
-        let place = |entry: &Entry| -> std::io::Result<Place> {
+        let for_threads = roots.clone();
+        let mut round = Round::new(roots, deadline);
+        let mut place = |entry: &Entry| -> std::io::Result<Place> {
+            let make = Arc::clone(&entry.make);
             if entry.blocks {
-                let make = Arc::clone(&entry.make);
-                Ok(Place::There(Worker::start(entry.name, make, roots.clone())?))
+                Ok(Place::There(Worker::start(entry.name, make, for_threads.clone())?))
             } else {
-                Ok(Place::Here((entry.make)()))
+                Ok(Place::Round(round.seat(make)))
             }
         };
-        let slot = |entry: Entry| -> std::io::Result<Slot> {
+        let mut slot = |entry: Entry| -> std::io::Result<Slot> {
             Ok(Slot { place: place(&entry)?, entry, last: None, left_out: 0, said: None })
         };
-        let slots = entries.into_iter().map(slot).collect::<Result<_, _>>()?;
+        let slots = entries.into_iter().map(&mut slot).collect::<Result<_, _>>()?;
         let (samples, exposition) = (Samples::default(), Exposition::default());
         let (own, rules) = (Own::default(), Rules::default());
-        Ok(Self { slots, roots, deadline, samples, exposition, own, rules })
+        Ok(Self { slots, round, deadline, samples, exposition, own, rules })
     }
 
     /// The names of the collectors that are on.
@@ -218,7 +224,6 @@ impl Scrape {
     }
 
     async fn collect(&mut self, filter: &Filter) {
-        self.samples.clear();
         let rules = self.rules.clone();
         let wants = |name: &str| filter.wants(name) && !rules.off.contains(name);
         let until = Instant::now() + self.deadline;
@@ -231,14 +236,16 @@ impl Scrape {
                 worker.begin();
             }
         }
-        for slot in &mut self.slots {
-            if let Place::Here(collector) = &mut slot.place
-                && wants(slot.entry.name)
-            {
-                let (begun, mark) = (Instant::now(), self.samples.mark());
-                let outcome = attempt(collector, &slot.entry.make, &self.roots, &mut self.samples);
-                slot.left_out += self.samples.keep_rows(mark, rules.series_max);
-                slot.note(begun.elapsed(), outcome);
+        let wanted = self.slots.iter().filter(|slot| wants(slot.entry.name));
+        let seats = wanted.filter_map(Slot::seat).collect();
+        let spare = std::mem::take(&mut self.samples);
+        let found = self.round.go(seats, rules.series_max, spare).await;
+        self.samples = found.samples;
+        for visit in found.visits {
+            let seat = Some(visit.seat);
+            if let Some(slot) = self.slots.iter_mut().find(|slot| slot.seat() == seat) {
+                slot.left_out += visit.left_out;
+                slot.note(visit.took, visit.outcome);
             }
         }
         let mut guests = None;
@@ -247,7 +254,7 @@ impl Scrape {
                 && wants(slot.entry.name)
             {
                 let answer = if slot.entry.rests() {
-                    worker.here(&slot.entry.make, &self.roots)
+                    worker.here(&slot.entry.make)
                 } else {
                     worker.finish(until).await
                 };
@@ -326,6 +333,13 @@ impl Scrape {
 }
 
 impl Slot {
+    fn seat(&self) -> Option<usize> {
+        match self.place {
+            Place::Round(seat) => Some(seat),
+            Place::There(_) => None,
+        }
+    }
+
     fn note(&mut self, took: Duration, outcome: Result<(), Blank>) {
         let why = outcome.as_ref().err().map(ToString::to_string);
         if why != self.said {

@@ -128,7 +128,8 @@ async fn sockets(settings: &Settings) -> Result<Vec<Socket>, ServeError> {
 }
 
 fn app(settings: &Settings) -> Result<(Arc<App>, Tally), ServeError> {
-    let setup = Setup { state: settings.state.clone(), ..Setup::default() };
+    let (state, patterns) = (settings.state.clone(), settings.patterns.clone());
+    let setup = Setup { state, patterns, ..Setup::default() };
     let mut entries: Vec<Entry> =
         collectors::ALL.iter().map(|kind| Entry::of(kind, &setup)).collect();
     let counters = Arc::new(Mutex::new(Counters::new(sources::DECLARED)));
@@ -169,6 +170,7 @@ mod tests {
             config::{SCRAPES_MAX, Systemd, Web},
             pages::metrics,
         },
+        pattern::Patterns,
         world::roots::Roots,
     };
 
@@ -184,6 +186,7 @@ mod tests {
             textfiles: None,
             off: BTreeSet::new(),
             only: None,
+            patterns: Patterns::default(),
             own: true,
         }
     }

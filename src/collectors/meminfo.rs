@@ -1,6 +1,6 @@
 //! Memory, from `/proc/meminfo`: every field becomes a metric of its own name.
 
-use super::parse::number;
+use super::parse::{number, shorten};
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples, Type},
@@ -40,7 +40,10 @@ impl Collector for Meminfo {
                     1024.0
                 }
                 None => 1.0,
-                Some(unit) => return Err(Blank::odd(path, format!("`{unit}` is not a unit"))),
+                Some(unit) => {
+                    let why = format!("`{}` is not a unit", shorten(unit));
+                    return Err(Blank::odd(path, why));
+                }
             };
             let kind = if self.name.ends_with("_total") { Type::Counter } else { Type::Gauge };
             self.help.clear();

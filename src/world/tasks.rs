@@ -276,7 +276,7 @@ fn parse(said: &[u8], stat: &mut Stat) {
     let (started, memory, pages) = (field(1), field(0), field(0));
     stat.state = state(rest).zip(threads);
     let usage = |(user, system): (u64, u64)| {
-        Some(Usage { ticks: user + system, started: started?, pages: pages? })
+        Some(Usage { ticks: user.saturating_add(system), started: started?, pages: pages? })
     };
     stat.usage = memory.and(ticks).and_then(usage);
     stat.name.push_str(&String::from_utf8_lossy(name));
@@ -322,7 +322,7 @@ mod tests {
     fn this_process_has_the_threads_that_it_starts() {
         let mut tasks = Tasks::default();
         let (stop, stopped) = std::sync::mpsc::channel::<()>();
-        let thread = super::super::thread::start("idle", move || stopped.recv().is_err()).unwrap();
+        let thread = super::super::thread::start("idle", move || stopped.recv().is_ok()).unwrap();
         for round in [Some(1), Some(2), None] {
             tasks.look(round, &Roots::default()).unwrap();
             let count = |it: &Tasks| it.processes().filter_map(|it| it.stat.state).count();
