@@ -228,8 +228,10 @@ fn visit(
     };
     let make = Arc::clone(&seat.make);
     shared.with = Some((at, begun));
+    let round = shared.found.samples.round();
     drop(shared);
     samples.clear();
+    samples.belong_to(round);
     let mark = samples.mark();
     let outcome = attempt(&mut collector, &make, roots, samples);
     let left_out = samples.keep_rows(mark, order.series_max);

@@ -11,6 +11,7 @@ mod groups;
 mod hangs;
 mod hardware;
 mod names;
+mod netlink;
 mod patterns;
 pub(crate) mod power;
 mod settings;
