@@ -6,6 +6,7 @@
 //! Sums are whole microjoules: what is shared out among control groups is the same energy.
 
 mod carbon;
+mod card;
 mod consumers;
 mod shown;
 mod sums;
@@ -17,6 +18,7 @@ use std::{
 
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+pub(crate) use self::card::CARD;
 use self::{carbon::Carbon, consumers::Consumers, shown::Shown, sums::Sums};
 use crate::{
     collector::Collector,
@@ -26,7 +28,7 @@ use crate::{
         carbon::{Bounded, Settings as CarbonSettings},
         model,
     },
-    source::Counters,
+    source::counters::Counters,
     world::roots::Roots,
 };
 
@@ -76,6 +78,14 @@ pub async fn measure(roots: Roots, settings: Settings, tally: Tally, every: Dura
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
+        measuring.round(Instant::now());
+    }
+}
+
+/// Looks twice, so that what the meters can say is said.
+pub(crate) fn look(roots: &Roots, settings: &Settings, tally: &Tally) {
+    let mut measuring = Measuring::new(roots.clone(), settings.clone(), tally.clone());
+    for _ in 0..2 {
         measuring.round(Instant::now());
     }
 }

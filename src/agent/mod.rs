@@ -2,9 +2,11 @@
 
 pub(crate) mod accept;
 pub mod agent_file;
+pub(crate) mod assemble;
 pub(crate) mod business;
 pub(crate) mod client_certs;
 pub mod config;
+pub mod doctor;
 pub mod energy;
 pub mod exposition;
 pub(crate) mod guard;

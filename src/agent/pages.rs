@@ -23,7 +23,7 @@ use super::{
     reload::Reload,
     scrape::{Filter, Scrape},
 };
-use crate::source::Counters;
+use crate::source::counters::Counters;
 
 /// What the pages share.
 pub(crate) struct App {

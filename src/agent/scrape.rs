@@ -4,7 +4,7 @@
 //! hang run on threads of their own, at the same time as the others, and have a deadline.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::Duration,
@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::{exposition::Exposition, negotiate::Format, own::Own, worker::Worker};
 use crate::{
     collector::{Blank, Collector, CollectorKind, Samples, Setup},
+    export::Card,
     world::roots::Roots,
 };
 
@@ -24,6 +25,7 @@ pub(crate) type Make = Arc<dyn Fn() -> Box<dyn Collector> + Send + Sync>;
 /// A collector as the scrape knows it.
 pub struct Entry {
     name: &'static str,
+    card: Card,
     blocks: bool,
     /// What it brings is not ours: names that are on the page already are left out.
     guest: bool,
@@ -37,6 +39,7 @@ impl Entry {
         let setup = setup.clone();
         Self {
             name: kind.about.name,
+            card: Card { about: kind.about, exports: kind.exports },
             blocks: kind.blocks,
             guest: false,
             health: kind.health,
@@ -46,19 +49,20 @@ impl Entry {
 
     /// One of the agent's own, which shares something with the agent.
     pub fn own<C: Collector + 'static>(
-        name: &'static str,
+        card: Card,
         make: impl Fn() -> C + Send + Sync + 'static,
     ) -> Self {
         let make = Arc::new(move || -> Box<dyn Collector> { Box::new(make()) });
-        Self { name, blocks: false, guest: false, health: None, make }
+        let name = card.about.name;
+        Self { name, card, blocks: false, guest: false, health: None, make }
     }
 
     /// One that brings what others made, from where it may hang.
     pub(crate) fn guest<C: Collector + 'static>(
-        name: &'static str,
+        card: Card,
         make: impl Fn() -> C + Send + Sync + 'static,
     ) -> Self {
-        Self { blocks: true, guest: true, ..Self::own(name, make) }
+        Self { blocks: true, guest: true, ..Self::own(card, make) }
     }
 }
 
@@ -114,6 +118,8 @@ pub struct Rules {
     pub off: BTreeSet<String>,
     /// So many series of one collector; more are left out.
     pub series_max: usize,
+    /// What counts for single collectors.
+    pub limits: BTreeMap<String, Limits>,
     /// Whether the agent tells of its own process.
     pub own: bool,
     /// Whether the file of settings could be used when it was last read, if there is one.
@@ -126,7 +132,29 @@ const SERIES_MAX: usize = 100_000;
 impl Default for Rules {
     fn default() -> Self {
         let (labels, off) = (Vec::new(), BTreeSet::new());
-        Self { labels, off, series_max: SERIES_MAX, own: true, reloaded: None }
+        let limits = BTreeMap::new();
+        Self { labels, off, series_max: SERIES_MAX, limits, own: true, reloaded: None }
+    }
+}
+
+/// What counts for one collector; nothing: what counts for all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// So many series; more are left out.
+    pub series_max: Option<usize>,
+    /// So long a scrape waits for it.
+    pub deadline: Option<Duration>,
+}
+
+impl Rules {
+    /// So many series may a collector have.
+    pub fn series_max(&self, name: &str) -> usize {
+        self.limits.get(name).and_then(|it| it.series_max).unwrap_or(self.series_max)
+    }
+
+    /// So long a scrape waits for a collector, if that was said.
+    pub fn deadline(&self, name: &str) -> Option<Duration> {
+        self.limits.get(name).and_then(|it| it.deadline)
     }
 }
 
@@ -148,6 +176,19 @@ enum Place {
 struct Outcome {
     took: Duration,
     blank: Option<Blank>,
+}
+
+/// A collector, seen from outside.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// What it says of itself.
+    pub card: Card,
+    /// It has a thread of its own.
+    pub blocks: bool,
+    /// It is asked.
+    pub is_on: bool,
+    /// Why the last look at its corner showed nothing.
+    pub blank: Option<&'a Blank>,
 }
 
 /// Why there is no page.
@@ -185,6 +226,16 @@ impl Scrape {
         self.slots.iter().map(|slot| slot.entry.name).collect()
     }
 
+    /// What the collectors say of themselves, and what came of the last look.
+    pub fn cards(&self) -> impl Iterator<Item = Seen<'_>> {
+        self.slots.iter().map(|slot| Seen {
+            card: slot.entry.card,
+            blocks: slot.entry.blocks,
+            is_on: !self.rules.off.contains(slot.entry.name),
+            blank: slot.last.as_ref().and_then(|it| it.blank.as_ref()),
+        })
+    }
+
     /// What counts now.
     pub fn rules(&self) -> &Rules {
         &self.rules
@@ -207,11 +258,17 @@ impl Scrape {
         Ok(self.exposition.page(&mut self.samples, format)?)
     }
 
+    /// Asks the collectors; `samples` has what they say.
+    pub async fn look(&mut self, filter: &Filter) {
+        self.collect(filter).await;
+    }
+
     async fn collect(&mut self, filter: &Filter) {
         self.samples.clear();
         let rules = self.rules.clone();
         let wants = |name: &str| filter.wants(name) && !rules.off.contains(name);
-        let until = Instant::now() + self.deadline;
+        let (begun, usual) = (Instant::now(), self.deadline);
+        let until = |name: &str| begun + rules.deadline(name).unwrap_or(usual);
         for slot in &mut self.slots {
             slot.last = None;
             if let Place::There(worker) = &mut slot.place
@@ -226,7 +283,7 @@ impl Scrape {
             {
                 let (begun, mark) = (Instant::now(), self.samples.mark());
                 let outcome = attempt(collector, &slot.entry.make, &self.roots, &mut self.samples);
-                slot.left_out += self.samples.keep_rows(mark, rules.series_max);
+                slot.left_out += self.samples.keep_rows(mark, rules.series_max(slot.entry.name));
                 slot.note(begun.elapsed(), outcome);
             }
         }
@@ -235,7 +292,7 @@ impl Scrape {
             if let Place::There(worker) = &mut slot.place
                 && wants(slot.entry.name)
             {
-                let answer = worker.finish(until).await;
+                let answer = worker.finish(until(slot.entry.name)).await;
                 let mark = self.samples.mark();
                 let is_ok = answer.outcome.is_ok();
                 if is_ok && slot.entry.guest {
@@ -246,7 +303,7 @@ impl Scrape {
                     }
                     worker.give_back(answer.samples);
                 }
-                slot.left_out += self.samples.keep_rows(mark, rules.series_max);
+                slot.left_out += self.samples.keep_rows(mark, rules.series_max(slot.entry.name));
                 slot.note(answer.took, answer.outcome);
             }
         }
@@ -262,7 +319,8 @@ impl Scrape {
     fn seat(&mut self, guests: Samples) {
         let mark = self.samples.mark();
         let mut left_out = self.samples.append_new(&guests);
-        left_out += self.samples.keep_rows(mark, self.rules.series_max);
+        let guest = self.slots.iter().find(|it| it.entry.guest).map_or("", |it| it.entry.name);
+        left_out += self.samples.keep_rows(mark, self.rules.series_max(guest));
         if let Some(slot) = self.slots.iter_mut().find(|it| it.entry.guest) {
             slot.left_out += left_out;
             if let Place::There(worker) = &mut slot.place {

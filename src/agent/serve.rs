@@ -1,10 +1,6 @@
 //! The agent's web server.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{io, sync::Arc, time::Duration};
 
 use axum::middleware;
 
@@ -16,20 +12,15 @@ use tokio::{
 
 use super::{
     accept::Front,
-    business::EventCounts,
-    config::{DEADLINE, ENERGY_EVERY, Listen, Settings},
+    assemble::{Assembled, assemble},
+    config::{ENERGY_EVERY, Listen, Settings},
     energy::{self, Tally},
     guard::{self, Guard},
     gzip::Gzip,
     listen::{self, Socket},
     pages::{App, Desk, router},
-    reload::Reload,
-    scrape::{Entry, Scrape},
     settings_file::Refused,
-    textfile::{Folder, Textfile},
 };
-use crate::{collector::Setup, collectors, source::Counters, sources};
-
 /// Why the agent cannot serve; completes "could not …".
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -124,20 +115,7 @@ async fn sockets(settings: &Settings) -> Result<Vec<Socket>, ServeError> {
 }
 
 fn app(settings: &Settings) -> Result<(Arc<App>, Tally), ServeError> {
-    let setup = Setup { state: settings.state.clone(), ..Setup::default() };
-    let mut entries: Vec<Entry> =
-        collectors::ALL.iter().map(|kind| Entry::of(kind, &setup)).collect();
-    let counters = Arc::new(Mutex::new(Counters::new(sources::DECLARED)));
-    let tally = Tally::default();
-    let (shared, shown) = (Arc::clone(&counters), (tally.clone(), Arc::clone(&counters)));
-    entries.push(Entry::own("events", move || EventCounts(Arc::clone(&shared))));
-    entries.push(Entry::own("energy", move || shown.0.collector(&shown.1)));
-    let folder = Folder::default();
-    let textfiles = Arc::clone(&folder);
-    entries.push(Entry::guest("textfile", move || Textfile::new(Arc::clone(&textfiles))));
-    let mut scrape = Scrape::new(entries, settings.roots.clone(), DEADLINE)?;
-    let reload = Reload::new(settings, folder);
-    reload.apply(&mut scrape)?;
+    let Assembled { scrape, counters, tally, reload } = assemble(settings)?;
     let app = App {
         desk: TurnTaking::new(Desk { scrape, gzip: Gzip::default() }),
         turns: Semaphore::new(settings.web.scrapes_max),

@@ -4,16 +4,25 @@ use super::file::File;
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples},
+    export::{Export, Origin},
     world::roots::Roots,
 };
 
 /// Its entry in the list.
 pub const KIND: CollectorKind = CollectorKind {
     about: &About { name: "arp", summary: "neighbours on the network", needs: &[], example: "" },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |_| Box::new(Arp { file: File::proc("net/arp"), devices: Vec::new() }),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[Export::of(
+    &["node_arp_entries"],
+    &[Origin::Proc("net/arp")],
+    "a neighbour on an interface that resolves addresses (CONFIG_INET)",
+)];
 
 #[derive(Debug)]
 struct Arp {

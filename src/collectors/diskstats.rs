@@ -6,6 +6,7 @@ use super::parse::{is_digits, number};
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples, Type},
+    export::{Export, Origin},
     world::roots::{self, Kept, Roots},
 };
 
@@ -17,10 +18,67 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |_| Box::new(Diskstats::default()),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[
+    Export::of(
+        &[
+            "node_disk_reads_completed_total",
+            "node_disk_reads_merged_total",
+            "node_disk_read_bytes_total",
+            "node_disk_read_time_seconds_total",
+            "node_disk_writes_completed_total",
+            "node_disk_writes_merged_total",
+            "node_disk_written_bytes_total",
+            "node_disk_write_time_seconds_total",
+            "node_disk_io_now",
+            "node_disk_io_time_seconds_total",
+            "node_disk_io_time_weighted_seconds_total",
+            "node_disk_info",
+        ],
+        &[Origin::Proc("diskstats")],
+        "a disk that is neither loop nor memory (CONFIG_BLOCK)",
+    ),
+    Export::of(
+        &[
+            "node_disk_discards_completed_total",
+            "node_disk_discards_merged_total",
+            "node_disk_discarded_sectors_total",
+            "node_disk_discard_time_seconds_total",
+        ],
+        &[Origin::Proc("diskstats")],
+        "a disk, and Linux 4.18",
+    ),
+    Export::of(
+        &["node_disk_flush_requests_total", "node_disk_flush_requests_time_seconds_total"],
+        &[Origin::Proc("diskstats")],
+        "a disk, and Linux 5.5",
+    ),
+    Export::of(
+        &[
+            "node_disk_ata_rotation_rate_rpm",
+            "node_disk_ata_write_cache",
+            "node_disk_ata_write_cache_enabled",
+        ],
+        &[Origin::Root("run/udev/data/b*")],
+        "an ATA disk, and udev's data below /run/udev/data",
+    ),
+    Export::of(
+        &["node_disk_filesystem_info"],
+        &[Origin::Root("run/udev/data/b*")],
+        "a file system right on a disk, and udev's data below /run/udev/data",
+    ),
+    Export::of(
+        &["node_disk_device_mapper_info"],
+        &[Origin::Root("run/udev/data/b*")],
+        "a volume of LVM, LUKS or multipath, and udev's data below /run/udev/data",
+    ),
+];
 
 /// The kernel's sectors, whatever the disk's own are.
 const SECTOR_BYTES: f64 = 512.0;

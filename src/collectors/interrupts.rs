@@ -7,6 +7,7 @@ use super::{
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples},
+    export::{Export, Origin},
     world::roots::Roots,
 };
 
@@ -18,10 +19,15 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |_| Box::new(Interrupts { file: File::proc("interrupts"), devices: String::new() }),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] =
+    &[Export::of(&["node_interrupts_total"], &[Origin::Proc("interrupts")], "procfs")];
 
 #[derive(Debug)]
 struct Interrupts {

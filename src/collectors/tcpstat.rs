@@ -7,16 +7,25 @@ use super::{file::File, parse::queues};
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples, wide},
+    export::{Export, Origin},
     world::roots::Roots,
 };
 
 /// Its entry in the list.
 pub const KIND: CollectorKind = CollectorKind {
     about: &About { name: "tcpstat", summary: "TCP connections by state", needs: &[], example: "" },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |_| Box::new(Tcpstat::new()),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[Export::of(
+    &["node_tcp_connection_states"],
+    &[Origin::Proc("net/tcp")],
+    "a TCP socket (CONFIG_INET)",
+)];
 
 #[derive(Debug)]
 struct Tcpstat {

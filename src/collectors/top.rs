@@ -14,6 +14,7 @@ use super::parse::is_digits;
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples, many, wide},
+    export::{Export, Origin},
     world::{
         roots::{self, Roots},
         shelf::{Shelf, Spot},
@@ -28,10 +29,24 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |_| Box::new(Top::new(TOP)),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[Export::of(
+    &[
+        "holdfast_top_names",
+        "holdfast_top_overflowed_total",
+        "holdfast_top_memory_bytes",
+        "holdfast_top_cpu_seconds_total",
+    ],
+    &[Origin::Proc("1/stat")],
+    "procfs that shows all processes (without `hidepid=`); processor time needs a \
+         second look",
+)];
 
 /// So many names of each sort are shown.
 pub const TOP: usize = 10;

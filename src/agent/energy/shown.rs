@@ -10,7 +10,7 @@ use crate::{
     collector::{Blank, Collector, Samples, many, wide},
     collectors::cgroup_tree::unit,
     meters::carbon::{self, Bounded},
-    source::Counters,
+    source::counters::Counters,
     world::roots::Roots,
 };
 

@@ -1,0 +1,41 @@
+//! The agent's collectors and what they share, put together: to serve, and to look at once.
+
+use std::sync::{Arc, Mutex};
+
+use super::{
+    business::{self, EventCounts},
+    config::{DEADLINE, Settings},
+    energy::{self, Tally},
+    reload::Reload,
+    scrape::{Entry, Scrape},
+    serve::ServeError,
+    textfile::{self, Folder, Textfile},
+};
+use crate::{collector::Setup, collectors, source::counters::Counters, sources};
+
+/// What was put together.
+pub(crate) struct Assembled {
+    pub(crate) scrape: Scrape,
+    pub(crate) counters: Arc<Mutex<Counters>>,
+    pub(crate) tally: Tally,
+    pub(crate) reload: Reload,
+}
+
+/// Makes the collectors, with the file of settings in force.
+pub(crate) fn assemble(settings: &Settings) -> Result<Assembled, ServeError> {
+    let setup = Setup { state: settings.state.clone(), ..Setup::default() };
+    let mut entries: Vec<Entry> =
+        collectors::ALL.iter().map(|kind| Entry::of(kind, &setup)).collect();
+    let counters = Arc::new(Mutex::new(Counters::new(sources::standard())));
+    let tally = Tally::default();
+    let (shared, shown) = (Arc::clone(&counters), (tally.clone(), Arc::clone(&counters)));
+    entries.push(Entry::own(business::CARD, move || EventCounts(Arc::clone(&shared))));
+    entries.push(Entry::own(energy::CARD, move || shown.0.collector(&shown.1)));
+    let folder = Folder::default();
+    let textfiles = Arc::clone(&folder);
+    entries.push(Entry::guest(textfile::CARD, move || Textfile::new(Arc::clone(&textfiles))));
+    let mut scrape = Scrape::new(entries, settings.roots.clone(), DEADLINE)?;
+    let reload = Reload::new(settings, folder, Arc::clone(&counters));
+    reload.apply(&mut scrape)?;
+    Ok(Assembled { scrape, counters, tally, reload })
+}
