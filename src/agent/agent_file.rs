@@ -10,7 +10,7 @@ use std::{
 
 use serde::Deserialize;
 
-pub use self::watching::{Idle, Watched};
+pub use self::watching::{Idle, Season, Watched};
 use super::{
     scrape::Limits,
     settings_file::{self, Refused},

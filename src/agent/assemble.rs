@@ -6,10 +6,13 @@ use super::{
     business::{self, EventCounts},
     config::{DEADLINE, Settings},
     energy::{self, Tally},
+    foresight::{self, Foresight, Scores},
     reload::Reload,
     scrape::{Entry, Scrape},
     serve::ServeError,
     textfile::{self, Folder, Textfile},
+    utilisation::{self, Utilisation},
+    watch::Watcher,
 };
 use crate::{collector::Setup, collectors, source::counters::Counters, sources};
 
@@ -17,7 +20,7 @@ use crate::{collector::Setup, collectors, source::counters::Counters, sources};
 pub(crate) struct Assembled {
     pub(crate) scrape: Scrape,
     pub(crate) counters: Arc<Mutex<Counters>>,
-    pub(crate) tally: Tally,
+    pub(crate) watcher: Watcher,
     pub(crate) reload: Reload,
 }
 
@@ -34,8 +37,21 @@ pub(crate) fn assemble(settings: &Settings) -> Result<Assembled, ServeError> {
     let folder = Folder::default();
     let textfiles = Arc::clone(&folder);
     entries.push(Entry::guest(textfile::CARD, move || Textfile::new(Arc::clone(&textfiles))));
+    let (utilisation, foresight) = (Utilisation::default(), Foresight::default());
+    let (idlers, scores) = (utilisation.clone(), foresight.clone());
+    entries.push(Entry::own(utilisation::CARD, move || utilisation::Shown(idlers.clone())));
+    entries.push(Entry::own(foresight::CARD, move || Scores(scores.clone())));
     let mut scrape = Scrape::new(entries, settings.roots.clone(), DEADLINE)?;
-    let reload = Reload::new(settings, folder, Arc::clone(&counters));
+    let reload = Reload::new(settings, folder, (Arc::clone(&counters), tally.clone()));
     reload.apply(&mut scrape)?;
-    Ok(Assembled { scrape, counters, tally, reload })
+    let watcher = Watcher {
+        roots: settings.roots.clone(),
+        state: settings.state.clone(),
+        said: reload.said(),
+        counters: Arc::clone(&counters),
+        tally,
+        utilisation,
+        foresight,
+    };
+    Ok(Assembled { scrape, counters, watcher, reload })
 }

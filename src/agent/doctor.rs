@@ -131,8 +131,9 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 /// Looks at the machine as the agent would, and says what is missing.
 pub fn examine(settings: &Settings) -> Result<Findings, ServeError> {
     runtime()?.block_on(async {
-        let Assembled { mut scrape, tally, .. } = assemble(settings)?;
-        energy::look(&settings.roots, &settings.energy, &tally);
+        let Assembled { mut scrape, watcher, .. } = assemble(settings)?;
+        energy::look(&settings.roots, &settings.energy, &watcher.tally);
+        watcher.look_once();
         // Some figures are differences, and need a second look.
         scrape.look(&Filter::All).await;
         scrape.look(&Filter::All).await;

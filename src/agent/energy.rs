@@ -7,7 +7,8 @@
 
 mod carbon;
 mod card;
-mod consumers;
+pub(crate) mod consumers;
+mod kept;
 mod shown;
 mod sums;
 
@@ -37,19 +38,13 @@ use crate::{
 pub struct Settings {
     /// Grid, building and server.
     pub carbon: CarbonSettings,
-    /// The business counter that is R in SCI: grams for each of these.
-    pub functional_unit: String,
     /// Energy is shared out among so many control groups at most.
     pub groups_max: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            carbon: CarbonSettings::default(),
-            functional_unit: "holdfast_payment_attempts_total".to_owned(),
-            groups_max: 100,
-        }
+        Self { carbon: CarbonSettings::default(), groups_max: 100 }
     }
 }
 
@@ -61,6 +56,26 @@ impl Tally {
     /// A collector that shows the sums. `counters` hold the business counter of SCI.
     pub fn collector(&self, counters: &Arc<Mutex<Counters>>) -> impl Collector + use<> {
         Shown::new(Arc::clone(&self.0), Arc::clone(counters))
+    }
+
+    /// Lets a business counter be R in SCI: grams for each of these.
+    pub(crate) fn per(&self, counter: &str) {
+        self.with(|sums| kept::per(sums, counter));
+    }
+
+    /// The sums, to be kept; `units` is what R has counted since the start.
+    pub(crate) fn save(&self, counters: &Mutex<Counters>) -> Option<Vec<u8>> {
+        self.with(|sums| {
+            let counters = counters.lock().unwrap_or_else(PoisonError::into_inner);
+            let units = counters.sum(&sums.sci.per).unwrap_or_default();
+            drop(counters);
+            kept::save(sums, units)
+        })
+    }
+
+    /// Goes on from sums that were kept.
+    pub(crate) fn restore(&self, bytes: &[u8]) -> Result<(), String> {
+        self.with(|sums| kept::restore(sums, bytes))
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Sums) -> T) -> T {
@@ -107,7 +122,6 @@ impl Measuring {
     fn new(roots: Roots, settings: Settings, tally: Tally) -> Self {
         let consumers = Consumers::new(&roots, settings.groups_max);
         let carbon = Carbon::new(&roots, settings.carbon);
-        tally.with(|sums| sums.functional_unit.clone_from(&settings.functional_unit));
         let now = Instant::now();
         let mut measuring = Self {
             roots,

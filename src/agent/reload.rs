@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::{
     agent_file::{self, AgentFile},
     config::Settings,
+    energy::Tally,
     scrape::{Rules, Scrape},
     settings_file::Refused,
     textfile::Folder,
@@ -26,11 +27,16 @@ pub(crate) struct Reload {
     own: bool,
     folder: Folder,
     counters: Arc<Mutex<Counters>>,
+    tally: Tally,
     said: watch::Sender<Arc<AgentFile>>,
 }
 
 impl Reload {
-    pub(crate) fn new(settings: &Settings, folder: Folder, counters: Arc<Mutex<Counters>>) -> Self {
+    pub(crate) fn new(
+        settings: &Settings,
+        folder: Folder,
+        (counters, tally): (Arc<Mutex<Counters>>, Tally),
+    ) -> Self {
         Self {
             file: settings.config.clone(),
             textfiles: settings.textfiles.clone(),
@@ -39,6 +45,7 @@ impl Reload {
             own: settings.own,
             folder,
             counters,
+            tally,
             said: watch::Sender::default(),
         }
     }
@@ -67,6 +74,7 @@ impl Reload {
         let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
         counters.declare(file.business.clone());
         drop(counters);
+        self.tally.per(&file.sci_per);
         self.said.send_replace(Arc::new(file));
         Ok(())
     }

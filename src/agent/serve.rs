@@ -14,12 +14,13 @@ use super::{
     accept::Front,
     assemble::{Assembled, assemble},
     config::{ENERGY_EVERY, Listen, Settings},
-    energy::{self, Tally},
+    energy,
     guard::{self, Guard},
     gzip::Gzip,
     listen::{self, Socket},
     pages::{App, Desk, router},
     settings_file::Refused,
+    watch::Watcher,
 };
 /// Why the agent cannot serve; completes "could not …".
 #[derive(Debug, thiserror::Error)]
@@ -57,8 +58,11 @@ async fn serve(settings: Settings, mut on_bound: impl FnMut(&str)) -> Result<(),
     let mut hangup = signal(SignalKind::hangup())?;
     let guard = Arc::new(Guard::new(settings.web.config.clone())?);
     let sockets = sockets(&settings).await?;
-    let (app, tally) = app(&settings)?;
+    let (app, watcher) = app(&settings)?;
+    watcher.restore();
+    let tally = watcher.tally.clone();
     tokio::spawn(energy::measure(settings.roots, settings.energy, tally, ENERGY_EVERY));
+    tokio::spawn(watcher.clone().run(Arc::clone(&app)));
     let (stop, stopped) = watch::channel(false);
     let check = middleware::from_fn_with_state(Arc::clone(&guard), guard::check);
     let front = Front::new(
@@ -67,7 +71,7 @@ async fn serve(settings: Settings, mut on_bound: impl FnMut(&str)) -> Result<(),
         stopped,
     );
     let mut servers = JoinSet::new();
-    let scheme = if guard.policy().tls.is_some() { "https" } else { "http" };
+    let scheme = if guard.policy().await.tls.is_some() { "https" } else { "http" };
     for socket in sockets {
         let shown = socket.to_string();
         let is_path = matches!(socket, Socket::Unix(..));
@@ -87,6 +91,7 @@ async fn serve(settings: Settings, mut on_bound: impl FnMut(&str)) -> Result<(),
     }
     tell(settings.systemd.notify.as_deref(), "STOPPING=1");
     stop.send_replace(true);
+    watcher.save(true, true).await;
     // A client that never takes its answer must not keep us.
     drop(tokio::time::timeout(GOODBYE, servers.join_all()).await);
     Ok(())
@@ -114,8 +119,8 @@ async fn sockets(settings: &Settings) -> Result<Vec<Socket>, ServeError> {
     Ok(sockets)
 }
 
-fn app(settings: &Settings) -> Result<(Arc<App>, Tally), ServeError> {
-    let Assembled { scrape, counters, tally, reload } = assemble(settings)?;
+fn app(settings: &Settings) -> Result<(Arc<App>, Watcher), ServeError> {
+    let Assembled { scrape, counters, watcher, reload } = assemble(settings)?;
     let app = App {
         desk: TurnTaking::new(Desk { scrape, gzip: Gzip::default() }),
         turns: Semaphore::new(settings.web.scrapes_max),
@@ -123,7 +128,7 @@ fn app(settings: &Settings) -> Result<(Arc<App>, Tally), ServeError> {
         counters,
         reload,
     };
-    Ok((Arc::new(app), tally))
+    Ok((Arc::new(app), watcher))
 }
 
 #[cfg(test)]
@@ -167,7 +172,7 @@ mod tests {
 
     #[tokio::test]
     async fn too_many_scrapes_at_once_are_told_to_come_later() {
-        let (app, _tally) = app(&settings()).unwrap();
+        let (app, _watcher) = app(&settings()).unwrap();
         let turns = u32::try_from(SCRAPES_MAX).unwrap();
         let all = app.turns.acquire_many(turns).await.unwrap();
         assert_eq!(status(&app).await, StatusCode::SERVICE_UNAVAILABLE);

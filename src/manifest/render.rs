@@ -55,16 +55,19 @@ pub fn render_places(source: &Source, all: &[Diagnostic]) -> String {
     text
 }
 
-/// A word as long as this may be a password.
+/// A word as long as this may be a hash or a key.
 const WORD_MAX: usize = 20;
 
-/// A sentence without the long words that the file has, too.
+/// A sentence without the words of the file that may be secrets: long ones, those of a hash, and
+/// all of them where a value was of the wrong sort.
 fn unquoted(sentence: &str, file: &str) -> String {
-    let is_secret = |word: &str| word.len() > WORD_MAX && file.contains(word);
-    let bare = |word: &str| word.trim_matches(['`', ',', '.', ':', '"']).to_owned();
+    let is_value = sentence.contains(" is wanted here") || sentence.contains(" is none of ");
+    let marks = ['`', ',', '.', ':', '"', '\u{2026}'];
     let word = |it: &str| {
-        let bare = bare(it);
-        if is_secret(&bare) { it.replace(&bare, "…") } else { it.to_owned() }
+        let bare = it.trim_matches(marks);
+        let looks_so = bare.len() > WORD_MAX || bare.contains('$') || is_value && it.contains('`');
+        let is_secret = !bare.is_empty() && looks_so && file.contains(bare);
+        if is_secret { it.replace(bare, "\u{2026}") } else { it.to_owned() }
     };
     sentence.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }

@@ -5,7 +5,6 @@ use serde::Deserialize;
 use crate::{
     export,
     manifest::{diagnostic::Diagnostic, unread::Placed},
-    units::Span,
 };
 
 /// When a machine or a unit is idle.
@@ -13,7 +12,7 @@ use crate::{
 pub struct Idle {
     /// After so many days without work.
     pub days: f64,
-    /// Work is more than this share of one processor, over a minute; of all, for the machine.
+    /// Work is more than this share of one processor, over five minutes; of all, for the machine.
     pub cpu_share: f64,
 }
 
@@ -89,8 +88,6 @@ pub(super) struct WrittenWatched {
 
 /// So many series may be watched: each costs some tens of kilobytes.
 const WATCHED_MAX: usize = 50;
-/// How often they are looked at.
-pub const WATCH_EVERY: Span = Span::millis(60_000);
 
 pub(super) fn check(written: Vec<WrittenWatched>, out: &mut Vec<Diagnostic>) -> Vec<Watched> {
     let mut all: Vec<Watched> = Vec::new();
