@@ -154,9 +154,9 @@ pub(crate) fn load(path: &Path, known: &[&str]) -> Result<AgentFile, Refused> {
         }
         for (name, limits) in written.limits {
             check_name(&name, &limits, known, out);
-            file.limits.insert(name, limits_of(limits.value, out));
+            file.limits.insert(name, limits_of(&limits.value, out));
         }
-        file.series_max = written.series_max.and_then(|it| some_series(it, out));
+        file.series_max = written.series_max.map(|it| some_series(it, out));
         file.business = business::declarations(written.business, out);
         if let Some(per) = written.sci.per {
             check_counter(&per, &file.business, out);
@@ -174,21 +174,21 @@ fn check_name<T>(name: &str, at: &Placed<T>, known: &[&str], out: &mut Vec<Diagn
     }
 }
 
-fn some_series(most: Placed<usize>, out: &mut Vec<Diagnostic>) -> Option<usize> {
+fn some_series(most: Placed<usize>, out: &mut Vec<Diagnostic>) -> usize {
     if most.value == 0 {
         let help = "switch collectors off with `collectors: {name: off}`";
         out.push(Diagnostic::new("no series at all would be left", most.place, help));
     }
-    Some(most.value)
+    most.value
 }
 
-fn limits_of(written: WrittenLimits, out: &mut Vec<Diagnostic>) -> Limits {
+fn limits_of(written: &WrittenLimits, out: &mut Vec<Diagnostic>) -> Limits {
     if let Some(it) = written.deadline.filter(|it| it.value > DEADLINE_MAX) {
         let what = format!("no scrape waits longer than {DEADLINE_MAX}");
         out.push(Diagnostic::new(what, it.place, "write less: Prometheus itself gives up sooner"));
     }
     Limits {
-        series_max: written.series_max.and_then(|it| some_series(it, out)),
+        series_max: written.series_max.map(|it| some_series(it, out)),
         deadline: written.deadline.map(|it| it.value.duration()),
     }
 }

@@ -83,12 +83,12 @@ impl Guard {
             (Arc::clone(&now.policy), now.stamps.clone())
         };
         let file = self.file.clone().unwrap_or_default();
-        let look = tokio::task::spawn_blocking(move || look(&file, &old, stamps));
+        let look = tokio::task::spawn_blocking(move || look(&file, &old, &stamps));
         match tokio::time::timeout(LOOK_MAX, look).await {
             Ok(Ok(Some((stamps, policy)))) => self.take(stamps, policy),
             Ok(Ok(None) | Err(_)) => {}
             Err(_) => {
-                tracing::warn!("the web configuration cannot be looked at: the old one stays")
+                tracing::warn!("the web configuration cannot be looked at: the old one stays");
             }
         }
         Arc::clone(&self.now().policy)
@@ -126,9 +126,9 @@ impl Guard {
 }
 
 /// What is new, if something is.
-fn look(file: &Path, old: &Policy, before: Stamps) -> Option<(Stamps, Result<Policy, Refused>)> {
+fn look(file: &Path, old: &Policy, before: &Stamps) -> Option<(Stamps, Result<Policy, Refused>)> {
     let fresh = stamps(old);
-    if fresh == before {
+    if fresh == *before {
         return None;
     }
     let policy = web_config::load(file);

@@ -13,6 +13,7 @@ pub mod foresight;
 pub(crate) mod guard;
 pub mod gzip;
 pub mod idle;
+pub(crate) mod landing;
 pub(crate) mod listen;
 pub mod negotiate;
 pub mod own;

@@ -125,6 +125,7 @@ fn app(settings: &Settings) -> Result<(Arc<App>, Watcher), ServeError> {
         desk: TurnTaking::new(Desk { scrape, gzip: Gzip::default() }),
         turns: Semaphore::new(settings.web.scrapes_max),
         scrapes_max: settings.web.scrapes_max,
+        metrics_path: settings.web.telemetry_path.clone(),
         counters,
         reload,
     };

@@ -1,6 +1,9 @@
 //! The declared metrics, and what events have made of them.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::{Declaration, Event, Grows, OTHER, Rejection, Values, shorten};
 use crate::collector::Samples;
@@ -92,6 +95,11 @@ impl Counters {
         let fed = self.all.iter_mut().find(|it| it.declaration.name == event.name);
         let unknown = || Rejection::UnknownName(shorten(&event.name));
         fed.ok_or_else(unknown)?.take(event, self.now)
+    }
+
+    /// The names of the declared metrics.
+    pub fn names(&self) -> BTreeSet<String> {
+        self.all.iter().map(|it| it.declaration.name.clone()).collect()
     }
 
     /// What a declared metric has taken up, over all its labels.
@@ -306,13 +314,13 @@ mod tests {
     #[test]
     fn what_nobody_feeds_is_forgotten_and_makes_room() {
         let mut short = by_shop();
-        short.ttl = Some(Duration::from_secs(60));
+        short.ttl = Some(Duration::from_mins(1));
         let mut counters = Counters::new(vec![short]);
         for (at, shop) in [(0, "x"), (30, "y")] {
             counters.pass(Duration::from_secs(at));
             counters.take(Ok(event(shop, "a", 1.0))).unwrap();
         }
-        counters.pass(Duration::from_secs(60));
+        counters.pass(Duration::from_mins(1));
         assert_eq!(counters.all[0].series.len(), 1);
         assert_eq!(counters.all[0].seen[0], ["y"]);
         assert!((counters.expired - 1.0).abs() < 1e-9);

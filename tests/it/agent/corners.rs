@@ -266,6 +266,7 @@ impl Collector for Panics {
 
 static PANICS: CollectorKind = CollectorKind {
     about: &About { name: "panics", summary: "panics", needs: &[], example: "" },
+    exports: &[],
     blocks: false,
     health: None,
     make: |_| Box::new(Panics(0)),
@@ -304,6 +305,7 @@ impl Collector for Hangs {
 
 static HANGS: CollectorKind = CollectorKind {
     about: &About { name: "hangs", summary: "hangs", needs: &[], example: "" },
+    exports: &[],
     blocks: true,
     health: None,
     make: |_| Box::new(Hangs(0)),

@@ -3,11 +3,15 @@
 
 mod carbon;
 mod corners;
+mod declared;
+mod doctor;
 mod energy;
 mod events;
+mod foresight;
 mod forms;
 mod groups;
 mod hardware;
+mod landing;
 pub(crate) mod power;
 mod settings;
 mod top;
