@@ -35,7 +35,7 @@ fn hostile_events_are_refused_one_by_one_and_make_no_series() {
     let series = |page: &BTreeMap<String, Family>| -> usize {
         page.iter()
             .filter(|(name, _)| {
-                ["_energy_", "_watts", "_carbon_", "_cgroup", "_top_"]
+                ["_energy_", "_watts", "_carbon_", "_cgroup", "_top_", "_utilisation_", "_idle_"]
                     .iter()
                     .all(|it| !name.contains(it))
             })
