@@ -1,6 +1,7 @@
 //! The one way to change the world: look, write down how to go back, change, go back.
 
 use futures_util::future::{BoxFuture, FutureExt as _};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize as _, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -19,7 +20,7 @@ use crate::{
 /// Something that changes the world and can put it back: a fault, or a step of a drill.
 ///
 /// The value itself is the user's settings. It owns nothing of the world.
-pub trait Action: DeserializeOwned + Send + Sync + 'static {
+pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     /// Who am I?
     const ABOUT: &'static About;
     /// Who goes back if we vanish?
@@ -91,10 +92,13 @@ pub enum Refusal {
         allowed: u32,
     },
     /// It must not be touched.
-    #[error(
-        "{0} is protected: it is this program or works for it, one of its parents, or process 1"
-    )]
-    Protected(String),
+    #[error("{who} is protected: {why}")]
+    Protected {
+        /// Who.
+        who: String,
+        /// Why, as the rest of "it is protected:".
+        why: String,
+    },
     /// The world is not as the act needs it.
     #[error("{0}")]
     NotReady(String),
@@ -131,6 +135,7 @@ pub struct ActionKind {
     /// Fault or step.
     pub family: Family,
     read: Reader,
+    schema: fn(&mut SchemaGenerator) -> Schema,
     undo: for<'a> fn(&'a Value, &'a World) -> BoxFuture<'a, Result<(), Failure>>,
 }
 
@@ -153,10 +158,16 @@ impl ActionKind {
             read: |doc, id, at, out| {
                 read::read::<A>(doc, id, at, out).map(|it| Box::new(it) as Box<dyn AnyAction>)
             },
+            schema: SchemaGenerator::subschema_for::<A>,
             undo: |kept, world| {
                 async move { A::undo(&A::Undo::deserialize(kept)?, world).await }.boxed()
             },
         }
+    }
+
+    /// How its settings are written, as a JSON Schema.
+    pub fn schema(&self, generator: &mut SchemaGenerator) -> Schema {
+        (self.schema)(generator)
     }
 
     /// Reads the settings of one action; mistakes go to `out`.

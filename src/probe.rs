@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
 };
 
 /// A question to the world. It changes nothing.
-pub trait Probe: DeserializeOwned + Send + Sync + 'static {
+pub trait Probe: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     /// Who am I?
     const ABOUT: &'static About;
     /// What a reading of mine can hold: the words that `expect` may use.
@@ -65,6 +66,7 @@ pub struct ProbeKind {
     /// What its readings hold.
     pub readings: &'static [&'static str],
     read: Reader,
+    schema: fn(&mut SchemaGenerator) -> Schema,
 }
 
 impl ProbeKind {
@@ -76,7 +78,13 @@ impl ProbeKind {
             read: |doc, id, at, out| {
                 read::read::<P>(doc, id, at, out).map(|it| Box::new(it) as Box<dyn AnyProbe>)
             },
+            schema: SchemaGenerator::subschema_for::<P>,
         }
+    }
+
+    /// How its settings are written, as a JSON Schema.
+    pub fn schema(&self, generator: &mut SchemaGenerator) -> Schema {
+        (self.schema)(generator)
     }
 
     /// Reads the settings of one probe; mistakes go to `out`.

@@ -1,7 +1,8 @@
 //! Units of measure as users write them.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{borrow::Cow, fmt, str::FromStr, time::Duration};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 /// Stands in where a manifest had a mistake, so that reading can go on to the next one.
@@ -99,8 +100,22 @@ impl Serialize for Span {
     }
 }
 
+impl JsonSchema for Span {
+    fn schema_name() -> Cow<'static, str> {
+        "Span".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "a length of time, such as `250ms`, `10s`, `5m` or `2h`",
+            "type": "string",
+            "pattern": r"^0*[1-9][0-9]*(ms|s|m|h)$",
+        })
+    }
+}
+
 /// A share of a whole: `1` to `100`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(try_from = "u64")]
 pub struct Percent(u8);
 

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 pub use self::watching::{Idle, Season, Watched};
 use super::{
-    scrape::Limits,
+    rules::Limits,
     settings_file::{self, Refused},
 };
 use crate::{
@@ -138,7 +138,7 @@ const LABEL_BYTES_MAX: usize = 256;
 const DEADLINE_MAX: Span = Span::millis(30_000);
 
 /// Reads the file; `known` are the collectors that there are.
-pub(crate) fn load(path: &Path, known: &[&str]) -> Result<AgentFile, Refused> {
+pub fn load(path: &Path, known: &[&str]) -> Result<AgentFile, Refused> {
     settings_file::load(path, |written: Written, out| {
         let mut file = AgentFile {
             textfiles: written.textfile.directory,

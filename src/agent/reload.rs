@@ -12,7 +12,8 @@ use super::{
     agent_file::{self, AgentFile},
     config::Settings,
     energy::Tally,
-    scrape::{Rules, Scrape},
+    rules::Rules,
+    scrape::Scrape,
     settings_file::Refused,
     textfile::Folder,
 };

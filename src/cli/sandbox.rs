@@ -135,8 +135,10 @@ pub(super) fn run_process(args: &ProcessArgs) -> ExitCode {
     }
 }
 
-/// Does what the command line says. `state` is the state folder.
-pub(super) fn run(args: Args, state: &Path) -> ExitCode {
+/// Does what the command line says. `state` is the state folder, and `mark` says there what stands
+/// in it.
+pub(super) fn run(args: Args, state: &Path, mark: &dyn Fn()) -> ExitCode {
+    let goes_up = matches!(args.what, What::Up(_));
     let dir = args.dir.clone().unwrap_or_else(|| state.join("sandbox"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let outcome = match runtime {
@@ -144,7 +146,12 @@ pub(super) fn run(args: Args, state: &Path) -> ExitCode {
         Err(why) => Err(UpError::Io { what: "start a runtime".to_owned(), why }),
     };
     match outcome {
-        Ok(code) => code,
+        Ok(code) => {
+            if goes_up {
+                mark();
+            }
+            code
+        }
         Err(why) => {
             say(&mut io::stderr(), &format!("error: {why}\n"));
             ExitCode::from(match why {

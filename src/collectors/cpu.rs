@@ -87,14 +87,14 @@ impl Collector for Processors {
         let throttles = self.throttles.get_or_insert_with(|| throttles(roots));
         show_throttles(throttles, samples);
         let path = || roots.sys("devices/system/cpu/isolated");
-        show_isolated(self.isolated.get_or_insert_with(|| Kept::new(path())), samples)
+        show_isolated(self.isolated.get_or_insert_with(|| Kept::brief(path())), samples)
     }
 }
 
 impl Processors {
     fn read_stat(&mut self, roots: &Roots) -> Result<(), Blank> {
         let path = roots.proc("stat");
-        let stat = self.stat.get_or_insert_with(|| Kept::new(path.clone()));
+        let stat = self.stat.get_or_insert_with(|| Kept::brief(path.clone()));
         let mut used = 0;
         for line in stat.read()?.lines() {
             let mut words = line.split_ascii_whitespace();
@@ -165,7 +165,7 @@ fn throttles(roots: &Roots) -> Vec<Throttle> {
             continue;
         };
         let counter = |inside: &str| {
-            let mut kept = Kept::new(file(inside));
+            let mut kept = Kept::brief(file(inside));
             kept.read().is_ok().then_some(kept)
         };
         let package_is_new = !all.iter().any(|it| it.package == package);

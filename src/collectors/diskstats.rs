@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::parse::{is_digits, number};
+use super::parse::{is_digits, number, shorten};
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples, Type},
@@ -213,7 +213,7 @@ impl Collector for Diskstats {
 impl Diskstats {
     fn read_table(&mut self, roots: &Roots) -> Result<(), Blank> {
         let path = roots.proc("diskstats");
-        let table = self.table.get_or_insert_with(|| Kept::new(path.clone()));
+        let table = self.table.get_or_insert_with(|| Kept::brief(path.clone()));
         let mut used = 0;
         for line in table.read()?.lines() {
             let mut words = line.split_ascii_whitespace();
@@ -349,7 +349,7 @@ impl Disk {
             self.columns += 1;
         }
         if self.columns < COLUMNS_MIN {
-            return Err(Blank::odd(path, format!("the line of `{name}` is too short")));
+            return Err(Blank::odd(path, format!("the line of `{}` is too short", shorten(name))));
         }
         Ok(())
     }

@@ -87,12 +87,13 @@ const GAUGES: [Gauge; 6] = [
 impl Collector for Filesystem {
     fn collect(&mut self, roots: &Roots, samples: &mut Samples) -> Result<(), Blank> {
         self.read_table(roots)?;
-        for mount in &mut self.mounts {
-            let place = roots.rooted(&mount.point);
-            mount.volume = match self.asker.ask(&place.to_string_lossy()) {
-                Ok(Asked::Answered(volume)) => volume,
-                Ok(Asked::Hangs) => None,
-                Err(why) => return Err(Blank::Late(why.to_string())),
+        let place = |it: &Mount| roots.rooted(&it.point).to_string_lossy().into_owned();
+        let places: Vec<String> = self.mounts.iter().map(place).collect();
+        let answers = self.asker.ask(&places).map_err(|why| Blank::Late(why.to_string()))?;
+        for (mount, answer) in self.mounts.iter_mut().zip(answers) {
+            mount.volume = match answer {
+                Asked::Answered(volume) => volume,
+                Asked::Hangs => None,
             };
         }
         for (name, help, value) in GAUGES {

@@ -22,7 +22,12 @@ pub const KIND: CollectorKind = CollectorKind {
     exports: EXPORTS,
     blocks: false,
     health: None,
-    make: |_| Box::new(Interrupts { file: File::proc("interrupts"), devices: String::new() }),
+    make: |_| {
+        Box::new(Interrupts {
+            file: File::proc_of_long_lines("interrupts"),
+            devices: String::new(),
+        })
+    },
 };
 
 /// What it can bring, and what that takes.

@@ -22,7 +22,7 @@ pub const KIND: CollectorKind = CollectorKind {
     exports: EXPORTS,
     blocks: false,
     health: None,
-    make: |_| Box::new(Mdadm { file: File::proc("mdstat"), arrays: Vec::new() }),
+    make: |_| Box::new(Mdadm { file: File::proc_of_long_lines("mdstat"), arrays: Vec::new() }),
 };
 
 /// What it can bring, and what that takes.

@@ -18,6 +18,7 @@ pub mod filesystem;
 pub mod hwmon;
 pub mod interrupts;
 pub mod kernel_hung;
+mod links;
 pub mod loadavg;
 pub mod mdadm;
 pub mod meminfo;

@@ -116,7 +116,7 @@ impl Collector for Netdev {
 impl Netdev {
     fn read_table(&mut self, roots: &Roots) -> Result<(), Blank> {
         let path = roots.proc("net/dev");
-        let table = self.table.get_or_insert_with(|| Kept::new(path.clone()));
+        let table = self.table.get_or_insert_with(|| Kept::brief(path.clone()));
         let mut used = 0;
         // Two lines of headings.
         for line in table.read()?.lines().skip(2) {
@@ -151,13 +151,13 @@ impl Netdev {
         for device in devices {
             let path = || roots.sys("class/net").join(&device.name).join("statistics/rx_nohandler");
             if self.nohandler.len() < KEPT_MAX && !self.nohandler.contains_key(&device.name) {
-                self.nohandler.insert(device.name.clone(), Kept::new(path()));
+                self.nohandler.insert(device.name.clone(), Kept::brief(path()));
             }
             let mut brief;
             let file = if let Some(kept) = self.nohandler.get_mut(&device.name) {
                 kept
             } else {
-                brief = Kept::new(path());
+                brief = Kept::brief(path());
                 &mut brief
             };
             // Old kernels lack the file, and the device may have just gone.

@@ -2,7 +2,7 @@
 
 use super::{
     file::{File, Text, join},
-    parse::number,
+    parse::{is_word, number},
 };
 use crate::{
     about::About,
@@ -211,7 +211,9 @@ impl Words {
 }
 
 fn is_wanted(protocol: &str, name: &str) -> bool {
-    matches!(name, "InErrors" | "InErrs")
-        || protocol == "TcpExt" && (name.starts_with("Listen") || name.starts_with("Syncookies"))
+    matches!(name, "InErrors" | "InErrs") && is_word(protocol)
+        || protocol == "TcpExt"
+            && (name.starts_with("Listen") || name.starts_with("Syncookies"))
+            && is_word(name)
         || FIELDS.iter().any(|(known, names)| *known == protocol && names.contains(&name))
 }

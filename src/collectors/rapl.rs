@@ -103,7 +103,7 @@ fn zones(roots: &Roots) -> Vec<Zone> {
         let count = next.entry(name.clone()).or_default();
         let index = numbered.and_then(|(_, number)| number.parse().ok()).unwrap_or(*count);
         *count = index.saturating_add(1);
-        let counter = Kept::new(zone.join("energy_uj"));
+        let counter = Kept::brief(zone.join("energy_uj"));
         let path = zone.display().to_string();
         all.push(Zone { name, index: index.to_string(), path, counter });
     }

@@ -2,7 +2,7 @@
 
 use super::{
     file::{File, join},
-    parse::number,
+    parse::{is_word, number},
 };
 use crate::{
     about::About,
@@ -62,6 +62,9 @@ impl Collector for Vmstat {
             let (field, value) =
                 line.split_once(' ').ok_or_else(|| said.odd("a line has no number"))?;
             if is_wanted(field) {
+                if !is_word(field) {
+                    return Err(said.odd("a field's name makes no sense"));
+                }
                 let name = join(&mut self.name, &["node_vmstat_", field]);
                 let help = ["/proc/vmstat information field ", field, "."];
                 let help = join(&mut self.help, &help);

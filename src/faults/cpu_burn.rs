@@ -2,6 +2,7 @@
 
 use std::{convert::Infallible, time::Duration};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
 };
 
 /// Keeps `cores` processors busy, `percent` of the time each.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CpuBurn {
     percent: Percent,
@@ -22,7 +23,7 @@ pub(crate) struct CpuBurn {
 }
 
 /// How many processors.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(try_from = "u16")]
 struct Cores(u16);
 

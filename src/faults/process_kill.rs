@@ -1,12 +1,13 @@
 //! Ends processes. What brings them back is the target's business, and what a drill looks at.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     about::{About, Need},
     action::{Action, Effect, Failure, Plan, Refusal},
     journal::entry::UndoClass,
-    target::{ProcessTarget, named, one},
+    target::{Targets, named},
     world::{
         World,
         host::{ProcessId, Signal},
@@ -14,18 +15,16 @@ use crate::{
 };
 
 /// Sends `signal` to the processes that fit `target`.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProcessKill {
-    target: ProcessTarget,
-    #[serde(default = "one")]
-    max_targets: u32,
+    target: Targets,
     #[serde(default)]
     signal: Ending,
 }
 
 /// Signals that end a process.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 enum Ending {
     #[default]
@@ -43,16 +42,16 @@ impl Action for ProcessKill {
         name: "process_kill",
         summary: "ends processes with KILL, TERM or INT",
         needs: &[Need::Kill],
-        example: "target: { name: postgres }\nmax_targets: 4\nsignal: KILL\n",
+        example: "target: { name: postgres, max_targets: 4 }\nsignal: KILL\n",
     };
     const CLASS: UndoClass = UndoClass::OneShot;
     type Undo = Killed;
 
     async fn plan(&self, world: &World) -> Result<Plan<Killed>, Refusal> {
-        let found = self.target.choose(self.max_targets, world)?;
+        let found = self.target.choose(world)?;
         Ok(Plan {
             will: format!("send {} to {}", self.signal.signal().word(), named(&found)),
-            by_hand: vec![format!("start {} again, as its service does", self.target)],
+            by_hand: vec![format!("start {} again, as its service does", self.target.target)],
             undo: Killed(found.into_iter().map(|it| it.id).collect()),
         })
     }

@@ -1,5 +1,6 @@
 //! Do processes run?
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
 };
 
 /// Counts the processes that fit `target`, and how many of them are stopped.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProcessCount {
     target: ProcessTarget,

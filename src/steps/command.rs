@@ -1,5 +1,6 @@
 //! Runs a command: for all that has no step of its own yet, also on another machine (`ssh`).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
 };
 
 /// Runs `run` without a shell, and expects it to end well within `timeout`.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Command {
     run: Vec<String>,

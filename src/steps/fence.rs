@@ -5,6 +5,7 @@
 //! leaves it, and holds a shared lock of `TOKEN.lock` (flock(2)) from the look to the end of the
 //! write.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
 };
 
 /// Puts `epoch` into the file `token`, which the service must read before it acknowledges.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Fence {
     token: String,

@@ -1,5 +1,6 @@
 //! Makes a standby the primary.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
 };
 
 /// Sends `body` to `url`, and then looks whether `confirm` says that it is so.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Promote {
     url: String,
@@ -24,7 +25,7 @@ pub(crate) struct Promote {
 }
 
 /// What a promoted standby says of itself.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Confirm {
     url: String,

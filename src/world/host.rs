@@ -38,6 +38,12 @@ pub const GUARD: &str = "holdfast-guard";
 pub const HOLD: &str = "holdfast-hold";
 
 impl Process {
+    /// It is this program, and not one of the sandbox's processes, which are there to be hurt.
+    pub fn is_of_this_program(&self) -> bool {
+        let at_work = |it: &String| matches!(it.as_str(), "agent" | "chaos" | "drill" | "recover");
+        self.name == env!("CARGO_PKG_NAME") && self.args.iter().skip(1).any(at_work)
+    }
+
     /// It serves a run, ours or another's, and is nobody's target.
     pub fn serves_a_run(&self) -> bool {
         self.args.first().is_some_and(|it| it == GUARD || it == HOLD)
@@ -147,6 +153,12 @@ pub trait Host: Send + Sync {
     fn by_number(&self, pid: u32) -> Result<Option<Process>, HostError>;
     /// Numbers of processes that nothing may ever be done to: pid 1, this process, its parents.
     fn protected(&self) -> Vec<u32>;
+    /// Numbers of processes that listen for TCP connections on this port.
+    fn listeners(&self, port: u16) -> Result<Vec<u32>, HostError>;
+    /// The paths of a process's control groups, one a hierarchy; none if it is gone.
+    fn cgroups(&self, pid: u32) -> Result<Vec<String>, HostError>;
+    /// The number of the user that a process runs as; none if it is gone.
+    fn user(&self, pid: u32) -> Result<Option<u32>, HostError>;
     /// Sends a signal to exactly this process.
     fn signal(&self, who: &ProcessId, signal: Signal) -> Result<Sent, HostError>;
     /// A file's bytes; none if it is not there.

@@ -23,6 +23,12 @@ pub struct Machine {
     pub processes: BTreeMap<ProcessId, Process>,
     /// Children of ours, and the marks that they bear.
     pub held: BTreeMap<ProcessId, String>,
+    /// Who listens on which port.
+    pub listening: BTreeMap<u16, ProcessId>,
+    /// Control groups of processes.
+    pub cgroups: BTreeMap<ProcessId, String>,
+    /// Owners of processes; who is not here is root.
+    pub users: BTreeMap<ProcessId, u32>,
     /// Files.
     pub files: BTreeMap<String, Vec<u8>>,
     /// What services say, by address; a request that changes something changes this.
@@ -105,6 +111,9 @@ impl Sim {
             web: Arc::new(self.clone()),
             clock: Arc::new(SimClock),
             mark: String::new(),
+            rules: Arc::default(),
+            act: 0,
+            bounds: Arc::default(),
         }
     }
 
@@ -159,6 +168,21 @@ impl Host for Sim {
 
     fn protected(&self) -> Vec<u32> {
         vec![1]
+    }
+
+    fn listeners(&self, port: u16) -> Result<Vec<u32>, HostError> {
+        Ok(self.lock().0.listening.get(&port).map(|it| it.pid).into_iter().collect())
+    }
+
+    fn cgroups(&self, pid: u32) -> Result<Vec<String>, HostError> {
+        let state = self.lock();
+        let of = state.0.cgroups.iter().filter(|it| it.0.pid == pid);
+        Ok(of.map(|it| it.1.clone()).collect())
+    }
+
+    fn user(&self, pid: u32) -> Result<Option<u32>, HostError> {
+        let Some(it) = self.by_number(pid)? else { return Ok(None) };
+        Ok(Some(self.lock().0.users.get(&it.id).copied().unwrap_or(0)))
     }
 
     fn signal(&self, who: &ProcessId, signal: Signal) -> Result<Sent, HostError> {

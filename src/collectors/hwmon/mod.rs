@@ -194,7 +194,7 @@ impl Chip {
         let mut files: BTreeMap<String, Kept> = BTreeMap::new();
         for place in [folder, &device] {
             for file in roots::list(place).unwrap_or_default() {
-                let kept = Kept::new(place.join(&file));
+                let kept = Kept::brief(place.join(&file));
                 files.insert(file, kept);
             }
         }

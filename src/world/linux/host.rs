@@ -25,6 +25,7 @@ use tokio::io::AsyncReadExt as _;
 use crate::world::{
     host::{Finished, HOLD, Host, HostError, Process, ProcessId, Sent, Signal, Told},
     linux::{
+        belongs,
         children::Children,
         proc::{self, Stat},
     },
@@ -118,6 +119,18 @@ impl Host for LinuxHost {
             pid = self.look(pid).ok().flatten().map_or(0, |it| it.1.parent);
         }
         all
+    }
+
+    fn listeners(&self, port: u16) -> Result<Vec<u32>, HostError> {
+        belongs::listeners(port)
+    }
+
+    fn cgroups(&self, pid: u32) -> Result<Vec<String>, HostError> {
+        belongs::cgroups(pid)
+    }
+
+    fn user(&self, pid: u32) -> Result<Option<u32>, HostError> {
+        belongs::user(pid)
     }
 
     fn signal(&self, who: &ProcessId, signal: Signal) -> Result<Sent, HostError> {
@@ -316,7 +329,10 @@ fn overwrite(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 }
 
 /// A process or file that went away while we looked is no error.
-fn gone_is_none(read: std::io::Result<Vec<u8>>, what: &str) -> Result<Option<Vec<u8>>, HostError> {
+pub(super) fn gone_is_none<T>(
+    read: std::io::Result<T>,
+    what: &str,
+) -> Result<Option<T>, HostError> {
     match read {
         Ok(it) => Ok(Some(it)),
         Err(why) if why.kind() == ErrorKind::NotFound => Ok(None),

@@ -1,12 +1,13 @@
 //! The real machine.
 
+mod belongs;
 mod children;
 pub mod clock;
 pub mod facts;
 pub mod hold;
 pub mod host;
 pub mod load;
-mod proc;
+pub mod proc;
 pub mod served;
 pub mod state;
 pub mod store;
@@ -28,5 +29,8 @@ pub fn world(program: PathBuf) -> Result<World, HostError> {
         web: Arc::new(LinuxWeb::new()?),
         clock: Arc::new(LinuxClock),
         mark: String::new(),
+        rules: Arc::default(),
+        act: 0,
+        bounds: Arc::default(),
     })
 }
