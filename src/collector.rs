@@ -11,6 +11,7 @@ use std::{
 use crate::{
     about::About,
     export::Export,
+    pattern::Patterns,
     world::{
         roots::{self, Roots, Unread, Volume},
         tasks::Tasks,
@@ -47,6 +48,8 @@ pub struct Setup {
     pub state: PathBuf,
     /// How a file system is asked for its size. A test may have one that never answers.
     pub volume: VolumeOf,
+    /// What is shown and what is left out, by the user's word.
+    pub patterns: Patterns,
     /// The processes, which several look at.
     pub tasks: Arc<Mutex<Tasks>>,
 }
@@ -56,7 +59,8 @@ pub type VolumeOf = fn(&Path) -> Result<Volume, Unread>;
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { state: PathBuf::new(), volume: roots::volume, tasks: Arc::default() }
+        let (patterns, tasks) = (Patterns::default(), Arc::default());
+        Self { state: PathBuf::new(), volume: roots::volume, patterns, tasks }
     }
 }
 
@@ -243,7 +247,22 @@ impl Samples {
 
     /// Takes over all that another one has.
     pub fn append(&mut self, other: &Self) {
-        self.append_if(other, |_| true);
+        let by = self.mark();
+        let moved = |(from, to): Cut| (from + by.text, to + by.text);
+        self.text.push_str(&other.text);
+        self.families.extend(other.families.iter().map(|it| Family {
+            name: moved(it.name),
+            help: moved(it.help),
+            kind: it.kind,
+            rows_from: it.rows_from + by.rows,
+        }));
+        self.rows.extend(
+            other
+                .rows
+                .iter()
+                .map(|it| Row { labels_from: it.labels_from + by.labels, value: it.value }),
+        );
+        self.labels.extend(other.labels.iter().map(|(name, said)| (moved(*name), moved(*said))));
     }
 
     fn append_if(&mut self, other: &Self, wanted: impl Fn(&str) -> bool) {

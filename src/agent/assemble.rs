@@ -1,6 +1,6 @@
 //! The agent's collectors and what they share, put together: to serve, and to look at once.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{
     business::{self, EventCounts},
@@ -26,7 +26,8 @@ pub(crate) struct Assembled {
 
 /// Makes the collectors, with the file of settings in force.
 pub(crate) fn assemble(settings: &Settings) -> Result<Assembled, ServeError> {
-    let setup = Setup { state: settings.state.clone(), ..Setup::default() };
+    let (state, patterns) = (settings.state.clone(), settings.patterns.clone());
+    let setup = Setup { state, patterns, ..Setup::default() };
     let mut entries: Vec<Entry> =
         collectors::ALL.iter().map(|kind| Entry::of(kind, &setup)).collect();
     let counters = Arc::new(Mutex::new(Counters::new(sources::standard())));
@@ -35,8 +36,10 @@ pub(crate) fn assemble(settings: &Settings) -> Result<Assembled, ServeError> {
     entries.push(Entry::own(business::CARD, move || EventCounts(Arc::clone(&shared))));
     entries.push(Entry::own(energy::CARD, move || shown.0.collector(&shown.1)));
     let folder = Folder::default();
-    let textfiles = Arc::clone(&folder);
-    entries.push(Entry::guest(textfile::CARD, move || Textfile::new(Arc::clone(&textfiles))));
+    let (textfiles, place) = (Arc::clone(&folder), Arc::clone(&folder));
+    let make = move || Textfile::new(Arc::clone(&textfiles));
+    let has_none = move || place.lock().unwrap_or_else(PoisonError::into_inner).is_none();
+    entries.push(Entry::guest(textfile::CARD, make, has_none));
     let (utilisation, foresight) = (Utilisation::default(), Foresight::default());
     let (idlers, scores) = (utilisation.clone(), foresight.clone());
     entries.push(Entry::own(utilisation::CARD, move || utilisation::Shown(idlers.clone())));

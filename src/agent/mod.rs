@@ -19,6 +19,7 @@ pub mod negotiate;
 pub mod own;
 pub(crate) mod pages;
 pub(crate) mod reload;
+pub(crate) mod round;
 pub mod rules;
 pub mod scrape;
 pub mod serve;

@@ -1,7 +1,8 @@
 //! One scrape: every collector asked, timed and held apart from the others.
 //!
-//! A collector that fails, panics or hangs costs its own samples and nothing else. Those that can
-//! hang run on threads of their own, at the same time as the others, and have a deadline.
+//! A collector that fails, panics or hangs costs its own samples and nothing else. Those that are
+//! known to hang run on threads of their own, at the same time as the others, which have one
+//! thread together; all have a deadline.
 
 use std::{
     collections::BTreeSet,
@@ -12,7 +13,9 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{exposition::Exposition, negotiate::Format, own::Own, rules::Rules, worker::Worker};
+use super::{
+    exposition::Exposition, negotiate::Format, own::Own, round::Round, rules::Rules, worker::Worker,
+};
 use crate::{
     collector::{Blank, Collector, CollectorKind, Samples, Setup},
     export::Card,
@@ -21,6 +24,8 @@ use crate::{
 
 /// Makes a fresh collector: at the start, and after a panic.
 pub(crate) type Make = Arc<dyn Fn() -> Box<dyn Collector> + Send + Sync>;
+/// Whether there is nothing to look at now, and so nothing that can hang.
+type Rests = Box<dyn Fn() -> bool + Send + Sync>;
 
 /// A collector as the scrape knows it.
 pub struct Entry {
@@ -31,6 +36,7 @@ pub struct Entry {
     guest: bool,
     health: Option<(&'static str, &'static str)>,
     make: Make,
+    rests: Option<Rests>,
 }
 
 impl Entry {
@@ -44,6 +50,7 @@ impl Entry {
             guest: false,
             health: kind.health,
             make: Arc::new(move || (kind.make)(&setup)),
+            rests: None,
         }
     }
 
@@ -54,15 +61,21 @@ impl Entry {
     ) -> Self {
         let make = Arc::new(move || -> Box<dyn Collector> { Box::new(make()) });
         let name = card.about.name;
-        Self { name, card, blocks: false, guest: false, health: None, make }
+        Self { name, card, blocks: false, guest: false, health: None, make, rests: None }
     }
 
-    /// One that brings what others made, from where it may hang.
+    /// One that brings what others made, from where it may hang, unless it rests.
     pub(crate) fn guest<C: Collector + 'static>(
         card: Card,
         make: impl Fn() -> C + Send + Sync + 'static,
+        rests: impl Fn() -> bool + Send + Sync + 'static,
     ) -> Self {
-        Self { blocks: true, guest: true, ..Self::own(card, make) }
+        Self { blocks: true, guest: true, rests: Some(Box::new(rests)), ..Self::own(card, make) }
+    }
+
+    /// Two threads that take turns are dear: one that cannot hang now needs none of its own.
+    fn rests(&self) -> bool {
+        self.rests.as_ref().is_some_and(|it| it())
     }
 }
 
@@ -101,7 +114,7 @@ impl Filter {
 /// The collectors and their buffers.
 pub struct Scrape {
     slots: Vec<Slot>,
-    roots: Roots,
+    round: Round,
     deadline: Duration,
     samples: Samples,
     exposition: Exposition,
@@ -120,7 +133,9 @@ struct Slot {
 }
 
 enum Place {
-    Here(Box<dyn Collector>),
+    /// A seat in the round.
+    Round(usize),
+    /// A thread of its own.
     There(Worker),
 }
 
@@ -148,23 +163,26 @@ pub struct Seen<'a> {
 pub struct PageError(#[from] std::fmt::Error);
 
 impl Scrape {
-    /// Makes the collectors, and threads for those that need one.
+    /// Makes the collectors, and threads for those that need one. Each may take until the
+    /// deadline.
     pub fn new(entries: Vec<Entry>, roots: Roots, deadline: Duration) -> std::io::Result<Self> {
-        let place = |entry: &Entry| -> std::io::Result<Place> {
+        let for_threads = roots.clone();
+        let mut round = Round::new(roots, deadline);
+        let mut place = |entry: &Entry| -> std::io::Result<Place> {
+            let make = Arc::clone(&entry.make);
             if entry.blocks {
-                let make = Arc::clone(&entry.make);
-                Ok(Place::There(Worker::start(entry.name, make, roots.clone())?))
+                Ok(Place::There(Worker::start(entry.name, make, for_threads.clone())?))
             } else {
-                Ok(Place::Here((entry.make)()))
+                Ok(Place::Round(round.seat(make)))
             }
         };
-        let slot = |entry: Entry| -> std::io::Result<Slot> {
+        let mut slot = |entry: Entry| -> std::io::Result<Slot> {
             Ok(Slot { place: place(&entry)?, entry, last: None, left_out: 0, said: None })
         };
-        let slots = entries.into_iter().map(slot).collect::<Result<_, _>>()?;
+        let slots = entries.into_iter().map(&mut slot).collect::<Result<_, _>>()?;
         let (samples, exposition) = (Samples::default(), Exposition::default());
         let (own, rules) = (Own::default(), Rules::default());
-        Ok(Self { slots, roots, deadline, samples, exposition, own, rules })
+        Ok(Self { slots, round, deadline, samples, exposition, own, rules })
     }
 
     /// The names of the collectors that are on.
@@ -195,6 +213,12 @@ impl Scrape {
     /// Lets other rules count from now on.
     pub fn rule(&mut self, rules: Rules) {
         self.exposition.label(rules.labels.clone());
+        for slot in &self.slots {
+            if let Some(seat) = slot.seat() {
+                let limits = rules.limits.get(slot.entry.name).copied().unwrap_or_default();
+                self.round.limit(seat, limits);
+            }
+        }
         self.rules = rules;
     }
 
@@ -215,7 +239,6 @@ impl Scrape {
     }
 
     async fn collect(&mut self, filter: &Filter) {
-        self.samples.clear();
         let rules = self.rules.clone();
         let wants = |name: &str| filter.wants(name) && !rules.off.contains(name);
         let (begun, usual) = (Instant::now(), self.deadline);
@@ -224,18 +247,21 @@ impl Scrape {
             slot.last = None;
             if let Place::There(worker) = &mut slot.place
                 && wants(slot.entry.name)
+                && !slot.entry.rests()
             {
                 worker.begin();
             }
         }
-        for slot in &mut self.slots {
-            if let Place::Here(collector) = &mut slot.place
-                && wants(slot.entry.name)
-            {
-                let (begun, mark) = (Instant::now(), self.samples.mark());
-                let outcome = attempt(collector, &slot.entry.make, &self.roots, &mut self.samples);
-                slot.left_out += self.samples.keep_rows(mark, rules.series_max(slot.entry.name));
-                slot.note(begun.elapsed(), outcome);
+        let wanted = self.slots.iter().filter(|slot| wants(slot.entry.name));
+        let seats = wanted.filter_map(Slot::seat).collect();
+        let spare = std::mem::take(&mut self.samples);
+        let found = self.round.go(seats, rules.series_max, spare).await;
+        self.samples = found.samples;
+        for visit in found.visits {
+            let seat = Some(visit.seat);
+            if let Some(slot) = self.slots.iter_mut().find(|slot| slot.seat() == seat) {
+                slot.left_out += visit.left_out;
+                slot.note(visit.took, visit.outcome);
             }
         }
         let mut guests = None;
@@ -243,7 +269,11 @@ impl Scrape {
             if let Place::There(worker) = &mut slot.place
                 && wants(slot.entry.name)
             {
-                let answer = worker.finish(until(slot.entry.name)).await;
+                let answer = if slot.entry.rests() {
+                    worker.here(&slot.entry.make, self.round.roots())
+                } else {
+                    worker.finish(until(slot.entry.name)).await
+                };
                 let mark = self.samples.mark();
                 let is_ok = answer.outcome.is_ok();
                 if is_ok && slot.entry.guest {
@@ -320,6 +350,13 @@ impl Scrape {
 }
 
 impl Slot {
+    fn seat(&self) -> Option<usize> {
+        match self.place {
+            Place::Round(seat) => Some(seat),
+            Place::There(_) => None,
+        }
+    }
+
     fn note(&mut self, took: Duration, outcome: Result<(), Blank>) {
         let why = outcome.as_ref().err().map(ToString::to_string);
         if why != self.said {

@@ -22,6 +22,8 @@ use super::{
     settings_file::Refused,
     watch::Watcher,
 };
+use crate::world::roots;
+
 /// Why the agent cannot serve; completes "could not …".
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -47,8 +49,12 @@ pub enum ServeError {
 /// After a signal, so long do clients have to take their answers.
 const GOODBYE: Duration = Duration::from_secs(3);
 
+/// As many descriptors as kept files and connections may need.
+const DESCRIPTORS: u64 = 8192;
+
 /// Serves until SIGTERM or SIGINT. `on_bound` is told each address once it is ours.
 pub fn run(settings: Settings, on_bound: impl FnMut(&str)) -> Result<(), ServeError> {
+    roots::raise_descriptors(DESCRIPTORS);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(serve(settings, on_bound))
 }
@@ -147,6 +153,7 @@ mod tests {
             config::{SCRAPES_MAX, Systemd, Web},
             pages::metrics,
         },
+        pattern::Patterns,
         world::roots::Roots,
     };
 
@@ -162,6 +169,7 @@ mod tests {
             textfiles: None,
             off: BTreeSet::new(),
             only: None,
+            patterns: Patterns::default(),
             own: true,
         }
     }

@@ -57,6 +57,7 @@ impl MachineArgs {
             textfiles: self.node.textfiles.clone(),
             off: self.node.off.clone(),
             only: self.node.only(),
+            patterns: self.node.patterns.clone(),
             own: true,
             roots: Roots::new(self.procfs, self.sysfs, self.rootfs),
             state: state.to_owned(),

@@ -95,6 +95,9 @@ struct Up {
     /// Payments a second by the load generator, 0 for none
     #[arg(long, default_value_t = 0)]
     rate: u32,
+    /// With a batch, whose workers grow more when work piles up
+    #[arg(long)]
+    batch: bool,
     /// Where the gateway posts business events, on loopback
     #[arg(long)]
     events_url: Option<String>,
@@ -169,10 +172,18 @@ async fn command(args: Args, dir: &Path) -> Result<ExitCode, UpError> {
     let json = args.json;
     match args.what {
         What::Up(up) => {
-            let Up { replication, link_delay, cut_off, rate, events_url } = up;
+            let Up { replication, link_delay, cut_off, rate, batch, events_url } = up;
             let (dir, program) = (dir.to_owned(), own_program());
-            let settings =
-                Settings { dir, replication, link_delay, cut_off, rate, events_url, program };
+            let settings = Settings {
+                dir,
+                replication,
+                link_delay,
+                cut_off,
+                rate,
+                batch,
+                events_url,
+                program,
+            };
             let book = bank::up(&settings).await?;
             show_book(&book, json);
             Ok(ExitCode::SUCCESS)

@@ -7,6 +7,7 @@ use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples, Type},
     export::{Export, Origin},
+    pattern::Sieve,
     world::roots::{self, Kept, Roots},
 };
 
@@ -21,7 +22,16 @@ pub const KIND: CollectorKind = CollectorKind {
     exports: EXPORTS,
     blocks: false,
     health: None,
-    make: |_| Box::new(Diskstats::default()),
+    make: |setup| {
+        let sieve = setup.patterns.sieve("diskstats.device", Some(is_excluded));
+        Box::new(Diskstats {
+            table: None,
+            disks: Vec::new(),
+            known: BTreeMap::new(),
+            scrapes: 0,
+            sieve,
+        })
+    },
 };
 
 /// What it can bring, and what that takes.
@@ -44,27 +54,10 @@ const EXPORTS: &[Export] = &[
         &[Origin::Proc("diskstats")],
         "a disk that is neither loop nor memory (CONFIG_BLOCK)",
     ),
+    Export::of(&["node_disk_discard*"], &[Origin::Proc("diskstats")], "a disk, and Linux 4.18"),
+    Export::of(&["node_disk_flush_*"], &[Origin::Proc("diskstats")], "a disk, and Linux 5.5"),
     Export::of(
-        &[
-            "node_disk_discards_completed_total",
-            "node_disk_discards_merged_total",
-            "node_disk_discarded_sectors_total",
-            "node_disk_discard_time_seconds_total",
-        ],
-        &[Origin::Proc("diskstats")],
-        "a disk, and Linux 4.18",
-    ),
-    Export::of(
-        &["node_disk_flush_requests_total", "node_disk_flush_requests_time_seconds_total"],
-        &[Origin::Proc("diskstats")],
-        "a disk, and Linux 5.5",
-    ),
-    Export::of(
-        &[
-            "node_disk_ata_rotation_rate_rpm",
-            "node_disk_ata_write_cache",
-            "node_disk_ata_write_cache_enabled",
-        ],
+        &["node_disk_ata_*"],
         &[Origin::Root("run/udev/data/b*")],
         "an ATA disk, and udev's data below /run/udev/data",
     ),
@@ -175,12 +168,13 @@ const COLUMNS_MIN: usize = 11;
 /// udev's knowledge hardly changes: it is read again at every so many scrapes.
 const UDEV_EVERY: u32 = 64;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Diskstats {
     table: Option<Kept>,
     disks: Vec<Disk>,
     known: BTreeMap<(String, String), Udev>,
     scrapes: u32,
+    sieve: Sieve,
 }
 
 #[derive(Debug, Default)]
@@ -221,7 +215,7 @@ impl Diskstats {
             else {
                 return Err(Blank::odd(path, "a line is too short"));
             };
-            if is_excluded(name) {
+            if !self.sieve.lets_through(name) {
                 continue;
             }
             if used == self.disks.len() {

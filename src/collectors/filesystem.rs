@@ -5,8 +5,9 @@ use std::{collections::BTreeSet, path::Path, time::Duration};
 use super::parse::is_digits;
 use crate::{
     about::About,
-    collector::{Blank, Collector, CollectorKind, Samples, VolumeOf},
+    collector::{Blank, Collector, CollectorKind, Samples, Setup},
     export::{Export, Origin},
+    pattern::Sieve,
     world::{
         asker::{Asked, Asker},
         roots::{Kept, Roots, Volume},
@@ -24,7 +25,7 @@ pub const KIND: CollectorKind = CollectorKind {
     exports: EXPORTS,
     blocks: true,
     health: None,
-    make: |setup| Box::new(Filesystem::new(setup.volume)),
+    make: |setup| Box::new(Filesystem::new(setup)),
 };
 
 /// What it can bring, and what that takes.
@@ -54,6 +55,8 @@ const PATIENCE: Duration = Duration::from_millis(200);
 struct Filesystem {
     table: Option<Kept>,
     mounts: Vec<Mount>,
+    kinds: Sieve,
+    points: Sieve,
     asker: Asker<Option<Volume>>,
 }
 
@@ -118,9 +121,12 @@ fn labels(mount: &Mount) -> [(&'static str, &str); 3] {
 }
 
 impl Filesystem {
-    fn new(volume: VolumeOf) -> Self {
+    fn new(setup: &Setup) -> Self {
+        let volume = setup.volume;
+        let kinds = setup.patterns.sieve("filesystem.fs-types", Some(is_excluded_type));
+        let points = setup.patterns.sieve("filesystem.mount-points", Some(is_excluded_point));
         let asker = Asker::new(PATIENCE, move |place: &str| volume(Path::new(place)).ok());
-        Self { table: None, mounts: Vec::new(), asker }
+        Self { table: None, mounts: Vec::new(), kinds, points, asker }
     }
 
     fn read_table(&mut self, roots: &Roots) -> Result<(), Blank> {
@@ -145,7 +151,7 @@ impl Filesystem {
             };
             let point = unescape(point);
             let point = roots.unrooted(&point);
-            if is_excluded_type(kind) || is_excluded_point(point) {
+            if !self.kinds.lets_through(kind) || !self.points.lets_through(point) {
                 continue;
             }
             if !seen.insert((device, point.to_owned(), kind)) {

@@ -12,6 +12,7 @@ use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples, Type},
     export::{Export, Origin},
+    pattern::Pattern,
     world::roots::Roots,
 };
 
@@ -26,9 +27,10 @@ pub const KIND: CollectorKind = CollectorKind {
     exports: EXPORTS,
     blocks: false,
     health: None,
-    make: |_| {
+    make: |setup| {
         let class = Class::new("class/net", FILES);
-        Box::new(Netclass { class, kernel: None, known: false })
+        let ignored = setup.patterns.get("netclass.ignored-devices").cloned();
+        Box::new(Netclass { class, kernel: None, known: false, ignored })
     },
 };
 
@@ -82,6 +84,7 @@ struct Netclass {
     kernel: Option<Links>,
     /// It is known whether the folder is the kernel's own.
     known: bool,
+    ignored: Option<Pattern>,
 }
 
 /// The numbers come first, in the order of [`METRICS`], then the words.
@@ -171,8 +174,11 @@ impl Collector for Netclass {
         if !std::mem::replace(&mut self.known, true) && roots.are_the_kernels() {
             self.kernel = Some(Links::new());
         }
+        let ignored = &self.ignored;
         // Beside the devices, there is a list of those that bundle others.
-        let devices = self.class.look(roots, |name| name != "bonding_masters")?;
+        let devices = self.class.look(roots, |name| {
+            name != "bonding_masters" && !ignored.as_ref().is_some_and(|it| it.matches(name))
+        })?;
         let links = self.kernel.as_mut().and_then(Links::ask).unwrap_or_default();
         let links = if are_the_same(devices, links) { links } else { &[] };
         let mut all: Vec<Both<'_>> = devices

@@ -10,6 +10,7 @@ use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples},
     export::{Export, Origin},
+    pattern::Sieve,
     world::roots::{Kept, Roots},
 };
 
@@ -24,7 +25,16 @@ pub const KIND: CollectorKind = CollectorKind {
     exports: EXPORTS,
     blocks: false,
     health: None,
-    make: |_| Box::new(Netdev::default()),
+    make: |setup| {
+        let sieve = setup.patterns.sieve("netdev.device", None);
+        Box::new(Netdev {
+            table: None,
+            devices: Vec::new(),
+            nohandler: BTreeMap::new(),
+            help: String::new(),
+            sieve,
+        })
+    },
 };
 
 /// What it can bring, and what that takes.
@@ -81,12 +91,13 @@ const COLUMNS: [(&str, &str); 16] = [
 /// Beyond so many devices, descriptors are opened and closed: their number has a limit, too.
 const KEPT_MAX: usize = 256;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Netdev {
     table: Option<Kept>,
     devices: Vec<Device>,
     nohandler: BTreeMap<String, Kept>,
     help: String,
+    sieve: Sieve,
 }
 
 #[derive(Debug)]
@@ -122,6 +133,9 @@ impl Netdev {
         for line in table.read()?.lines().skip(2) {
             let (name, rest) =
                 line.rsplit_once(':').ok_or_else(|| Blank::odd(&path, "a line has no device"))?;
+            if !self.sieve.lets_through(name.trim()) {
+                continue;
+            }
             if used == self.devices.len() {
                 self.devices.push(Device { name: String::new(), counts: [0.0; COLUMNS.len()] });
             }

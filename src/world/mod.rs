@@ -2,9 +2,13 @@
 
 pub mod asker;
 pub mod bounds;
+pub mod bus;
 pub mod clock;
+pub mod dial;
 pub mod dice;
 pub mod discipline;
+pub mod dns;
+pub mod files;
 pub mod folder;
 pub mod host;
 pub mod kept;
@@ -22,7 +26,9 @@ pub mod web;
 
 use std::sync::Arc;
 
-use crate::world::{bounds::Bounds, clock::Clock, dice::Dice, host::Host, rules::Rules, web::Web};
+use crate::world::{
+    bounds::Bounds, clock::Clock, dial::Dial, dice::Dice, host::Host, rules::Rules, web::Web,
+};
 
 /// The hands and eyes that an action or a probe is given.
 #[derive(Clone)]
@@ -31,6 +37,8 @@ pub struct World {
     pub host: Arc<dyn Host>,
     /// Requests to services.
     pub web: Arc<dyn Web>,
+    /// Conversations with services that speak no HTTP.
+    pub dial: Arc<dyn Dial>,
     /// The time. For waiting, use `tokio::time`.
     pub clock: Arc<dyn Clock>,
     /// What everything bears that is made on behalf of the current act: `RUN/ACT`.

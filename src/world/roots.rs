@@ -251,6 +251,18 @@ pub fn limits() -> (Option<u64>, Option<u64>) {
     (getrlimit(Resource::Nofile).current, getrlimit(Resource::As).current)
 }
 
+/// Lets this process open as many descriptors as it may, up to so many: what it was given to begin
+/// with is often too few to keep many small files open. Where that fails, nothing changes.
+pub fn raise_descriptors(most: u64) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let now = getrlimit(Resource::Nofile);
+    let more = now.maximum.unwrap_or(most).min(most);
+    if now.current.is_some_and(|it| it < more) {
+        let limit = Rlimit { current: Some(more), maximum: now.maximum };
+        setrlimit(Resource::Nofile, limit).unwrap_or_default();
+    }
+}
+
 /// Bytes in a page of memory.
 pub fn page_size() -> usize {
     rustix::param::page_size()

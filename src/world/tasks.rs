@@ -8,10 +8,15 @@ use std::{fmt::Write as _, os::fd::OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
 
-use super::{folder::Folder, kept::Unread, roots::Roots};
+use super::{
+    folder::Folder,
+    kept::Unread,
+    roots::{Roots, limits},
+};
 
-/// So many descriptors stay open at most; the files of further tasks are opened at each look.
-/// Each holds a page of the kernel's memory as well.
+/// So many descriptors stay open at most, and no more than an eighth of those that the process may
+/// have; the files of further tasks are opened at each look. Each holds a page of the kernel's
+/// memory as well.
 const OPEN_MAX: usize = 512;
 /// What the kernel says of a task is never longer.
 const SMALL: usize = 2048;
@@ -71,11 +76,12 @@ pub struct Usage {
 }
 
 /// The buffers, and how many descriptors are open.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Files {
     name: String,
     bytes: Vec<u8>,
     open: usize,
+    open_max: usize,
 }
 
 impl Tasks {
@@ -149,6 +155,14 @@ impl Process {
     }
 }
 
+impl Default for Files {
+    fn default() -> Self {
+        let may = limits().0.and_then(|it| usize::try_from(it / 8).ok());
+        let open_max = may.map_or(OPEN_MAX, |it| it.min(OPEN_MAX));
+        Self { name: String::new(), bytes: Vec::new(), open: 0, open_max }
+    }
+}
+
 impl Files {
     /// What the file of a process, or of one of its threads, says now. Nothing when it has ended.
     fn read(
@@ -177,7 +191,7 @@ impl Files {
         let opened = rustix::fs::openat(proc.descriptor()?, &self.name, flags, Mode::empty());
         let opened = opened.ok()?;
         let length = rustix::io::pread(&opened, &mut self.bytes, 0).ok()?;
-        if self.open < OPEN_MAX {
+        if self.open < self.open_max {
             self.open += 1;
             *file = Some(opened);
         }

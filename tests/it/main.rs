@@ -21,6 +21,8 @@ mod hostile;
 mod journal;
 mod laws;
 mod manifest;
+mod postgres;
+mod probes;
 mod runs;
 mod sandbox;
 mod scenarios;

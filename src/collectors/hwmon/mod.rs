@@ -9,6 +9,7 @@ use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples, Type},
     export::{Export, Origin},
+    pattern::Sieve,
     world::roots::{self, Kept, Roots},
 };
 
@@ -23,7 +24,10 @@ pub const KIND: CollectorKind = CollectorKind {
     exports: EXPORTS,
     blocks: false,
     health: None,
-    make: |_| Box::new(Hwmon::default()),
+    make: |setup| {
+        let sieve = setup.patterns.sieve("hwmon.chip", None);
+        Box::new(Hwmon { chips: Vec::new(), found: Vec::new(), sieve })
+    },
 };
 
 /// What it can bring, and what that takes.
@@ -103,11 +107,12 @@ const EXPORTS: &[Export] = &[
     ),
 ];
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Hwmon {
     chips: Vec<Chip>,
     /// The folders that the chips were found in.
     found: Vec<String>,
+    sieve: Sieve,
 }
 
 #[derive(Debug)]
@@ -134,7 +139,8 @@ impl Collector for Hwmon {
             names => names?,
         };
         if names != self.found {
-            self.chips = names.iter().map(|name| Chip::open(&folder.join(name))).collect();
+            let chips = names.iter().map(|name| Chip::open(&folder.join(name)));
+            self.chips = chips.filter(|chip| self.sieve.lets_through(&chip.name)).collect();
             self.found = names;
         }
         let help = "Annotation metric for human-readable chip names";
