@@ -10,6 +10,7 @@ use std::{
 
 use crate::{
     about::About,
+    export::Export,
     pattern::Patterns,
     world::{
         roots::{self, Roots, Unread, Volume},
@@ -30,6 +31,8 @@ pub trait Collector: Send {
 pub struct CollectorKind {
     /// Its visiting card; the name is the one in `?collect[]=`.
     pub about: &'static About,
+    /// What it can bring, and what that takes.
+    pub exports: &'static [Export],
     /// It makes calls that can hang (`statfs` on a dead server): it gets a thread and a deadline.
     pub blocks: bool,
     /// A gauge of its own that says 1 when it succeeded and 0 when not: name and help.

@@ -21,6 +21,7 @@ pub mod report;
 // floor: contracts
 pub mod action;
 pub mod collector;
+pub mod export;
 pub mod held;
 pub mod meter;
 pub mod probe;

@@ -6,6 +6,7 @@ use super::parse::is_digits;
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples, Setup},
+    export::{Export, Origin},
     pattern::Sieve,
     world::{
         asker::{Asked, Asker},
@@ -21,10 +22,31 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: true,
     health: None,
     make: |setup| Box::new(Filesystem::new(setup)),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[
+    Export::of(
+        &[
+            "node_filesystem_avail_bytes",
+            "node_filesystem_files",
+            "node_filesystem_files_free",
+            "node_filesystem_free_bytes",
+            "node_filesystem_size_bytes",
+        ],
+        &[Origin::Proc("1/mounts")],
+        "a mounted file system that stores something, and answers",
+    ),
+    Export::of(
+        &["node_filesystem_device_error", "node_filesystem_readonly"],
+        &[Origin::Proc("1/mounts")],
+        "a mounted file system that stores something",
+    ),
+];
 
 /// So long may a file system take to say how full it is. A disk needs microseconds, a network
 /// milliseconds; all the new ones that hang in one scrape must fit into its deadline.

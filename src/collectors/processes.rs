@@ -6,6 +6,7 @@ use super::file::File;
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples, many, wide},
+    export::{Export, Origin},
     world::{roots::Roots, tasks::Tasks},
 };
 
@@ -17,10 +18,25 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |setup| Box::new(Processes::new(&setup.tasks)),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[Export::of(
+    &[
+        "node_processes_pids",
+        "node_processes_threads",
+        "node_processes_state",
+        "node_processes_threads_state",
+        "node_processes_max_processes",
+        "node_processes_max_threads",
+    ],
+    &[Origin::Proc("sys/kernel/pid_max")],
+    "procfs that shows all processes (without `hidepid=`)",
+)];
 
 #[derive(Debug)]
 struct Processes {

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     about::{About, Need},
     collector::{Blank, Collector, CollectorKind, Samples},
+    export::{Export, Origin},
     world::roots::{self, Kept, Roots},
 };
 
@@ -24,10 +25,24 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[Need::ReadAll],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |_| Box::new(Rapl::default()),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[Export::of(
+    &[
+        "node_rapl_package_joules_total",
+        "node_rapl_core_joules_total",
+        "node_rapl_dram_joules_total",
+        "node_rapl_*_joules_total",
+    ],
+    &[Origin::Sys("class/powercap/*rapl*:*/energy_uj")],
+    "a processor with RAPL and its driver (CONFIG_INTEL_RAPL); virtual machines \
+         have none",
+)];
 
 #[derive(Debug, Default)]
 struct Rapl {

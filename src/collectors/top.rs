@@ -17,6 +17,7 @@ use super::processes::hold;
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples, many, wide},
+    export::{Export, Origin},
     world::{
         roots::{self, Roots},
         tasks::{Stat, Tasks, Usage},
@@ -31,10 +32,24 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |setup| Box::new(Top::with(TOP, &setup.tasks)),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[Export::of(
+    &[
+        "holdfast_top_names",
+        "holdfast_top_overflowed_total",
+        "holdfast_top_memory_bytes",
+        "holdfast_top_cpu_seconds_total",
+    ],
+    &[Origin::Proc("1/stat")],
+    "procfs that shows all processes (without `hidepid=`); processor time needs a \
+         second look",
+)];
 
 /// So many names of each sort are shown.
 pub const TOP: usize = 10;
