@@ -2,6 +2,7 @@
 
 pub mod asker;
 pub mod bounds;
+pub mod bus;
 pub mod clock;
 pub mod dial;
 pub mod dice;
@@ -12,12 +13,14 @@ pub mod folder;
 pub mod host;
 pub mod kept;
 pub mod linux;
+pub mod netlink;
 pub mod roots;
 pub mod rules;
 pub mod shelf;
 pub mod sim;
 pub mod stop;
 pub mod store;
+pub mod tasks;
 pub mod thread;
 pub mod web;
 

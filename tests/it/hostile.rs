@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, panic, sync::Mutex};
 
 use targets::{kept, names, target};
 
-/// Chance that is the same everywhere and always (SplitMix64).
+/// Chance that is the same everywhere and always (`SplitMix64`).
 struct Dice(u64);
 
 impl Dice {
@@ -52,6 +52,10 @@ const ODD: [&[u8]; 24] = [
     b"cpu",
 ];
 
+fn odd(dice: &mut Dice) -> Vec<u8> {
+    ODD.get(dice.below(ODD.len())).copied().unwrap_or_default().to_vec()
+}
+
 /// An input that is like a good one, and is not.
 fn mutated(seeds: &[Vec<u8>], dice: &mut Dice) -> Vec<u8> {
     let mut input = seeds.get(dice.below(seeds.len())).cloned().unwrap_or_default();
@@ -62,10 +66,10 @@ fn mutated(seeds: &[Vec<u8>], dice: &mut Dice) -> Vec<u8> {
         match dice.below(6) {
             0 => input.truncate(from),
             1 => drop(input.splice(from..to, [])),
-            2 => drop(input.splice(from..to, ODD[dice.below(ODD.len())].iter().copied())),
-            3 => drop(input.splice(from..from, ODD[dice.below(ODD.len())].iter().copied())),
+            2 => drop(input.splice(from..to, odd(dice))),
+            3 => drop(input.splice(from..from, odd(dice))),
             4 => {
-                let again = input[from..to].to_vec();
+                let again = input.get(from..to).unwrap_or_default().to_vec();
                 drop(input.splice(from..from, again));
             }
             _ => {
@@ -139,5 +143,5 @@ fn no_profile_lets_a_panic_take_the_process_down() {
     let known: Vec<&str> = panics.map(str::trim).collect();
     assert_eq!(known, ["\"unwind\""], "said once, of the release");
     assert!(manifest.contains("[profile.release]\npanic = \"unwind\""), "{manifest}");
-    assert!(cfg!(panic = "unwind"));
+    const { assert!(cfg!(panic = "unwind")) };
 }

@@ -18,7 +18,7 @@ use holdfast::{
 };
 use tempfile::TempDir;
 
-use super::{Target, beneath, hold_complaint, read, scratch, tree};
+use super::{Play, Target, beneath, hold_complaint, read, scratch, tree};
 
 /// A corner of the machine: who reads it (a collector's name, or a meter's after `meter_`), on
 /// which machine of `tests/fixtures`, and which files it reads there.
@@ -96,7 +96,7 @@ pub(super) fn target(name: &str) -> Option<Target> {
     let (name, machine, files) = CORNERS.iter().find(|it| it.0 == name)?;
     let mut machine = Machine::new(machine, files);
     let seeds = machine.seeds();
-    let play: Box<dyn FnMut(&[u8])> = if let Some(meter) = name.strip_prefix("meter_") {
+    let play: Play = if let Some(meter) = name.strip_prefix("meter_") {
         let kind = meters::ALL.iter().find(|it| it.about.name == meter).expect("a meter's name");
         Box::new(move |input| machine.spoilt(input, |roots, _| measure(kind, roots)))
     } else {
@@ -145,7 +145,8 @@ impl Machine {
     /// Lets somebody look while one file says something else.
     fn spoilt(&mut self, input: &[u8], look: impl FnOnce(&Roots, &Path)) {
         let Some((at, said)) = input.split_first() else { return };
-        let (path, good) = &self.files[usize::from(*at) % self.files.len()];
+        let file = self.files.get(usize::from(*at) % self.files.len());
+        let (path, good) = file.expect("a corner has files");
         fs::write(path, said).expect("room");
         look(&self.roots, self.folder.path());
         fs::write(path, good).expect("room");
@@ -163,12 +164,14 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// Nobody asks a real file system here.
+#[expect(clippy::unnecessary_wraps, reason = "a real one can fail")]
 fn volume(_: &Path) -> Result<Volume, Unread> {
     Ok(Volume { size: 4096.0, free: 2048.0, avail: 1024.0, files: 8.0, files_free: 4.0 })
 }
 
 fn collect(kind: &CollectorKind, roots: &Roots, folder: &Path) {
-    let mut collector = (kind.make)(&Setup { state: folder.join("state"), volume });
+    let mut collector =
+        (kind.make)(&Setup { state: folder.join("state"), volume, ..Setup::default() });
     let mut samples = Samples::default();
     // The second look meets what the first one has kept.
     for _ in 0..2 {
@@ -196,9 +199,8 @@ fn hold_lines(samples: &mut Samples) {
     // The agent's own name, which no file may use.
     let own = |line: &&str| line.contains("node_textfile_");
     for line in page.split_inclusive('\n').filter(|it| !own(it)) {
-        if let Err(why) = text_form::parse(line) {
-            panic!("{why}: {line}");
-        }
+        let read = text_form::parse(line);
+        assert!(read.is_ok(), "{read:?}: {line}");
     }
 }
 
@@ -209,10 +211,8 @@ pub(super) fn hold_page(samples: &mut Samples) {
     let page = exposition.page(samples, Format::Text).expect("a page");
     let others = |line: &&str| !line.contains("node_textfile_");
     let others: String = page.split_inclusive('\n').filter(others).collect();
-    match text_form::parse(&others) {
-        Ok(read) => assert!(read.rows.len() <= samples.series()),
-        Err(why) => panic!("{why} of\n{others}"),
-    }
+    let read = text_form::parse(&others);
+    assert!(read.is_ok(), "{read:?} of\n{others}");
 }
 
 fn measure(kind: &MeterKind, roots: &Roots) {

@@ -19,8 +19,11 @@ pub(crate) struct Target {
     /// It writes files at each input, which takes its time.
     pub(crate) writes: bool,
     /// Reads these bytes, and holds what comes of it against what was promised.
-    pub(crate) play: Box<dyn FnMut(&[u8])>,
+    pub(crate) play: Play,
 }
+
+/// Reads an input.
+pub(crate) type Play = Box<dyn FnMut(&[u8])>;
 
 /// A parser that is a function of its argument, and files in the tree that it reads.
 type Parser = (&'static str, fn(&[u8]), &'static [&'static str]);
@@ -32,6 +35,7 @@ const PARSERS: &[Parser] = &[
     ("authorization", parsers::authorization, &[]),
     ("carbon", parsers::carbon, &[]),
     ("events", parsers::events, &[]),
+    ("host_file", parsers::host_file, &[]),
     ("journal", parsers::journal, &[]),
     ("key", parsers::key, &[]),
     ("manifest", parsers::manifest, &["chaos-scenarios", "tests/golden/manifest/mistakes.yaml"]),

@@ -12,6 +12,7 @@ use holdfast::{
     agent::{
         agent_file, guard,
         negotiate::{Format, wants_gzip},
+        settings_file,
         textfile::Textfile,
         web_config,
     },
@@ -34,7 +35,7 @@ use holdfast::{
     },
     source::Counters,
     sources::{self, events},
-    world::linux::proc,
+    world::{linux::proc, rules::Rules},
 };
 use tempfile::TempDir;
 
@@ -77,6 +78,14 @@ fn hold_refusal(why: &dyn std::error::Error, path: &Path) {
 pub(super) fn agent_file(bytes: &[u8]) {
     let path = file("agent.yml", bytes);
     if let Err(why) = agent_file::load(&path, &["cpu", "stat"]) {
+        hold_refusal(&why, &path);
+    }
+}
+
+/// What is not understood allows nothing.
+pub(super) fn host_file(bytes: &[u8]) {
+    let path = file("host.yml", bytes);
+    if let Err(why) = settings_file::load(&path, |it: Rules, _| Some(it)) {
         hold_refusal(&why, &path);
     }
 }
