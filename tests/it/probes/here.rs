@@ -80,7 +80,7 @@ async fn a_log_is_counted_from_the_run_s_beginning_through_every_rotation() {
 #[tokio::test]
 async fn a_pattern_that_is_none_is_told_with_a_way_out() {
     let why = Eye::try_new("log", "{path: /x, pattern: '('}").err().unwrap();
-    assert!(why.contains("is no regular expression"), "{why}");
+    assert!(why.contains("is not a regular expression"), "{why}");
 }
 
 #[tokio::test]
