@@ -87,6 +87,11 @@ impl Round {
         Self { desk: Arc::default(), roots, patience, orders: None, pending: None }
     }
 
+    /// Where the machine's files are.
+    pub(crate) fn roots(&self) -> &Roots {
+        &self.roots
+    }
+
     /// Gives a collector a seat.
     pub(crate) fn seat(&mut self, make: Make) -> usize {
         let mut desk = lock(&self.desk);

@@ -254,7 +254,7 @@ impl Scrape {
                 && wants(slot.entry.name)
             {
                 let answer = if slot.entry.rests() {
-                    worker.here(&slot.entry.make, &self.roots)
+                    worker.here(&slot.entry.make, self.round.roots())
                 } else {
                     worker.finish(until).await
                 };
