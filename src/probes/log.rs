@@ -20,8 +20,8 @@ const SEAL: usize = 64;
 const LINE_MAX: usize = 64 << 10;
 
 /// Counts the lines of the log at `path` that fit `pattern`, from where it ended when the run
-/// began. A log that is moved away is read to its end before the one that follows it; one that is cut
-/// short is read from its beginning.
+/// began. A log that is moved away is read to its end before the one that follows it; one that is
+/// cut short is read from its beginning.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Log {

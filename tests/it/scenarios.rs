@@ -21,9 +21,19 @@ fn shipped(folder: &str) -> Vec<String> {
 }
 
 /// What shortens a scenario here, and gives a slow machine its time.
-const SHORT: &[(&str, &str)] = &[("length", "1500ms"), ("patience_ms", "2500"), ("timeouts", "99")];
+const SHORT: &[(&str, &str)] = &[
+    ("flood", "60"),
+    ("latency_ms", "100"),
+    ("length", "1500ms"),
+    ("patience_ms", "2500"),
+    ("timeouts", "99"),
+];
 /// The same, for those that need more time to show what they show.
-const LONGER: &[(&str, &str)] = &[("chaos-scenarios/load-step.yaml", "length=3s")];
+const LONGER: &[(&str, &str)] = &[
+    ("chaos-scenarios/batch-hangs.yaml", "length=3s"),
+    ("chaos-scenarios/load-step.yaml", "length=3s"),
+    ("chaos-scenarios/worker-crash-loop.yaml", "length=2s"),
+];
 
 /// The words after `holdfast sandbox up` in a file's head.
 fn bank(text: &str) -> Vec<&str> {
@@ -66,12 +76,12 @@ fn tried(file: &str) -> Result<(), String> {
 #[test]
 fn every_scenario_passes_and_leaves_nothing() {
     let files = shipped("chaos-scenarios");
-    assert!(files.len() >= 14, "{files:?}");
+    assert!(files.len() >= 15, "{files:?}");
     let queue = Mutex::new(files);
     let wrong = Mutex::new(Vec::new());
     // They mostly wait, each with a bank and a state folder of its own.
     std::thread::scope(|scope| {
-        for _ in 0..3 {
+        for _ in 0..2 {
             scope.spawn(|| {
                 loop {
                     let next = queue.lock().unwrap().pop();
@@ -96,7 +106,8 @@ fn put(stage: &Stage, name: &str, path: &str, body: &str) {
 
 #[test]
 fn without_its_bulkhead_the_bank_fails_the_flood() {
-    let (_, played) = play("chaos-scenarios/tenant-flood.yaml", &["length=3s"], |stage| {
+    let set = ["length=3s", "flood=200", "latency_ms=200"];
+    let (_, played) = play("chaos-scenarios/tenant-flood.yaml", &set, |stage| {
         put(stage, "gateway", "/settings", r#"{"bulkhead": false}"#);
     });
     assert_eq!(played.code(), 1, "{}", played.said());

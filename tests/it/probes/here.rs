@@ -138,7 +138,7 @@ async fn units_are_counted_by_what_systemd_says() {
     fs::write(&file, scenario).unwrap();
     let stage = crate::stage::Stage::empty();
     let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
-    let words = ["chaos", "run", &file.display().to_string()];
+    let words = ["chaos", "run", "--yes", &file.display().to_string()];
     let output = stage.command(&words).env("PATH", path).output().unwrap();
     let played = stage.played(output);
     assert_eq!(played.code(), 0, "{}", played.said());
