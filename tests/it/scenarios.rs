@@ -116,7 +116,7 @@ fn without_its_bulkhead_the_bank_fails_the_flood() {
 
 #[test]
 fn a_batch_that_may_not_grow_fails_the_load_step() {
-    let (_, played) = play("chaos-scenarios/load-step.yaml", &["length=4s"], |stage| {
+    let (_, played) = play("chaos-scenarios/load-step.yaml", &["length=8s"], |stage| {
         put(stage, "batch", "/settings", r#"{"workers_max": 1}"#);
     });
     assert_eq!(played.code(), 1, "{}", played.said());
