@@ -6,11 +6,15 @@ use clap::{Args, Subcommand};
 
 use crate::{
     cli::{args, exit::Exit, script, show, signals, vars},
-    engine::run::{self, Ending, NoRun, Order},
+    engine::{
+        conditions,
+        run::{self, Ending, NoRun, Order},
+    },
     journal::{entry::UndoClass, index::RunKind},
     registry,
     script::lines::Script,
     world::{
+        host::HostError,
         linux::{self, state::StateFolder},
         stop::Stop,
     },
@@ -130,6 +134,7 @@ fn refused(why: &NoRun) -> Exit {
         NoRun::State(_) => "name a folder that you may write with --state or HOLDFAST_STATE",
         NoRun::Residue(_) => "type `holdfast recover`",
         NoRun::Refused { .. } => "look with --dry-run; nothing was touched",
+        NoRun::NotNow(_) => "wait until it is so; nothing was touched",
         NoRun::Host(_) => "nothing was touched",
     };
     show::error(why, help);
@@ -142,9 +147,10 @@ fn dry_run(script: &Script, seed: Option<u64>) -> Exit {
     let seed = bounds.seed;
     let foreseen = signals::block_on(&Stop::default(), async {
         let world = linux::world(args::program())?.bounded(bounds);
-        Ok::<_, crate::world::host::HostError>(run::foresee(script, &world).await)
+        let not_now = conditions::not_now(script, &world).await;
+        Ok::<_, HostError>((run::foresee(script, &world).await, not_now))
     });
-    let all = match foreseen {
+    let (all, not_now) = match foreseen {
         Ok(Ok(it)) => it,
         Ok(Err(why)) => {
             show::error(why, "");
@@ -157,6 +163,10 @@ fn dry_run(script: &Script, seed: Option<u64>) -> Exit {
     };
     show::line(format!("{}: a dry run with seed {seed}, nothing is touched", script.title));
     let mut exit = Exit::Pass;
+    for why in not_now {
+        show::line(format!("  would be refused now: {why}"));
+        exit = Exit::Refused;
+    }
     for it in all {
         let class = match it.kind.class {
             UndoClass::Kernel => "the kernel goes back if we vanish",

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use holdfast::journal::{
     entry::{Entry, Fact, Intent},
-    fold::{self, Turn, TurnKind},
+    fold::{
+        self, Turn, TurnKind,
+        TurnKind::{Applied, Planned, Undone},
+    },
 };
 
 use crate::ground::Ground;
@@ -56,7 +59,6 @@ fn faults_stand_side_by_side_and_each_has_an_instant_that_is_written_down_before
     let due = |act: u32| intents[&act].1.due_us.expect("an instant");
     let between = due(2) - due(1);
     assert!((299_000..301_000).contains(&between), "{between} us: the clock is the group's");
-    use TurnKind::{Applied, Planned, Undone};
     let order = fold::order(&lines.entries);
     let of = |what| order.iter().filter(|it| it.what == what).map(|it| it.act).collect::<Vec<_>>();
     assert_eq!(of(Planned), [1, 2, 3]);
