@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use crate::{
-    cli::{args, exit::Exit, script, show, signals, vars},
+    cli::{args, consent, exit::Exit, host_file, runs, script, show, signals, vars},
     engine::{
         conditions,
         run::{self, Ending, NoRun, Order},
@@ -16,6 +16,7 @@ use crate::{
     world::{
         host::HostError,
         linux::{self, state::StateFolder},
+        rules::Rules,
         stop::Stop,
     },
 };
@@ -25,6 +26,12 @@ use crate::{
 pub(super) enum Play {
     /// Play files, one after the other.
     Run(RunArgs),
+    /// List runs, the newest first.
+    List(runs::ListArgs),
+    /// Tell how a run stands, also while it is being played.
+    Status(runs::StatusArgs),
+    /// End a run from another terminal: everything is put back first.
+    Abort(runs::AbortArgs),
 }
 
 /// What `run` is told.
@@ -42,10 +49,25 @@ pub(super) struct RunArgs {
     /// A variable, over the file's own.
     #[arg(long, value_name = "NAME=VALUE", value_parser = args::pair)]
     set: Vec<(String, String)>,
+    /// Go on without asking, where a person would be asked.
+    #[arg(long)]
+    yes: bool,
+    /// An approver's signature over the plan (`--dry-run` tells how it is made); repeatable.
+    #[arg(long, value_name = "FILE")]
+    approve: Vec<PathBuf>,
 }
 
-/// Plays.
-pub(super) fn run(Play::Run(it): &Play, kind: RunKind, state: &StateFolder) -> Exit {
+/// Does what the command line says.
+pub(super) fn run(it: &Play, kind: RunKind, state: &StateFolder) -> Exit {
+    match it {
+        Play::Run(it) => run_files(it, kind, state),
+        Play::List(it) => runs::list(it, kind, state),
+        Play::Status(it) => runs::status(it, state),
+        Play::Abort(it) => runs::abort(it, state),
+    }
+}
+
+fn run_files(it: &RunArgs, kind: RunKind, state: &StateFolder) -> Exit {
     let known = match vars::vars(state, &it.set, true) {
         Ok(it) => it,
         Err(why) => {
@@ -71,16 +93,30 @@ pub(super) fn run(Play::Run(it): &Play, kind: RunKind, state: &StateFolder) -> E
             Err(exit) => return exit,
         }
     }
+    let rules = match host_file::rules(state) {
+        Ok(it) => it,
+        Err(exit) => return exit,
+    };
+    if it.dry_run {
+        return scripts.iter().fold(Exit::Pass, |worst, one| {
+            let exit = dry_run(&one.script, (&rules, it.seed));
+            consent::tell(one, &rules);
+            worst.and(exit)
+        });
+    }
+    let asked = consent::consent(&scripts, &rules, (it.yes, &it.approve), |one| {
+        dry_run(&one.script, (&rules, it.seed))
+    });
+    let approved = match asked {
+        Ok(it) => it,
+        Err(exit) => return exit,
+    };
     let mut worst = Exit::Pass;
-    for one in &scripts {
+    for (one, approvals) in scripts.iter().zip(approved) {
         let file = (one.source.path(), one.source.text());
-        let exit = if it.dry_run {
-            dry_run(&one.script, it.seed)
-        } else {
-            let order =
-                Order { script: &one.script, file, seed: it.seed, state, program: args::program() };
-            play(&order, &Stop::default()).1
-        };
+        let (seed, program) = (it.seed, args::program());
+        let order = Order { script: &one.script, file, seed, state, program, approvals };
+        let exit = play(&order, &rules, &Stop::default()).1;
         worst = worst.and(exit);
         if matches!(exit, Exit::Residue | Exit::Refused) {
             break;
@@ -90,9 +126,9 @@ pub(super) fn run(Play::Run(it): &Play, kind: RunKind, state: &StateFolder) -> E
 }
 
 /// Plays one script, tells it as it goes, and says how it ended.
-pub(super) fn play(order: &Order<'_>, stop: &Stop) -> (Option<Ending>, Exit) {
+pub(super) fn play(order: &Order<'_>, rules: &Rules, stop: &Stop) -> (Option<Ending>, Exit) {
     let ended = signals::block_on(stop, async {
-        let world = linux::world(order.program.clone())?;
+        let world = linux::world(order.program.clone())?.ruled(rules.clone());
         let mut progress = show::Progress::default();
         let listener = Box::new(move |entry: &_| progress.tell(entry));
         run::run(order, (world, &registry::kit()), stop.clone(), listener).await
@@ -142,11 +178,11 @@ fn refused(why: &NoRun) -> Exit {
 }
 
 /// Says what would be done.
-fn dry_run(script: &Script, seed: Option<u64>) -> Exit {
+fn dry_run(script: &Script, (rules, seed): (&Rules, Option<u64>)) -> Exit {
     let bounds = run::bounds(script, seed);
     let seed = bounds.seed;
     let foreseen = signals::block_on(&Stop::default(), async {
-        let world = linux::world(args::program())?.bounded(bounds);
+        let world = linux::world(args::program())?.bounded(bounds).ruled(rules.clone());
         let not_now = conditions::not_now(script, &world).await;
         Ok::<_, HostError>((run::foresee(script, &world).await, not_now))
     });

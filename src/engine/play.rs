@@ -128,7 +128,7 @@ async fn baseline(script: &Script, desk: &Desk) -> Result<(), Halt> {
     let from = desk.world.clock.now_us();
     let looks = script.hypotheses.iter().map(Hypothesis::three_looks).max().unwrap_or_default();
     pause(desk, script.baseline.duration().max(looks)).await?;
-    looked_enough(script, desk).await?;
+    looked_enough(script, desk, from).await?;
     let mut broken = Vec::new();
     for (n, it) in script.hypotheses.iter().enumerate() {
         if it.when.contains(&When::Before) {
@@ -146,16 +146,17 @@ async fn baseline(script: &Script, desk: &Desk) -> Result<(), Halt> {
     Err(Halt::Refused(format!("what must stay true is not so before anything was done: {all}")))
 }
 
-/// Waits until every probe has answered three times: on a busy machine that takes longer than the
-/// time that was planned for it, and a system must not be called broken because we were slow.
-async fn looked_enough(script: &Script, desk: &Desk) -> Result<(), Halt> {
+/// Waits until every probe has answered three questions that were asked `from` then on: on a busy
+/// machine that takes longer than the time that was planned for it, and a system must not be called
+/// broken because we were slow.
+async fn looked_enough(script: &Script, desk: &Desk, from: u64) -> Result<(), Halt> {
     let deadline = Instant::now() + BASELINE_MORE;
     loop {
         desk.rows()?;
         let judged = script.hypotheses.iter().enumerate();
         let judged = judged.filter(|it| it.1.when.contains(&When::Before));
-        if judged.map(|it| answered(desk, it.0).len()).min().is_none_or(|it| it >= 3)
-            || Instant::now() > deadline
+        let fresh = |n| answered(desk, n).iter().filter(|it| it.0 >= from).count();
+        if judged.map(|it| fresh(it.0)).min().is_none_or(|it| it >= 3) || Instant::now() > deadline
         {
             return Ok(());
         }

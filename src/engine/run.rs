@@ -1,6 +1,6 @@
 //! A run from its first line to its seal.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use crate::{
     action::{Plan, Refusal},
@@ -17,7 +17,7 @@ use crate::{
     },
     evidence::fold as evidence,
     journal::{
-        began::{Began, HostFacts, PlannedWitness},
+        began::{Approval, Began, HostFacts, PlannedWitness},
         book::Journal,
         entry::{Fact, Family},
     },
@@ -49,6 +49,8 @@ pub struct Order<'a> {
     pub state: &'a StateFolder,
     /// This executable.
     pub program: PathBuf,
+    /// Who approved it.
+    pub approvals: Vec<Approval>,
 }
 
 /// How a run ended.
@@ -190,7 +192,9 @@ fn begin(state: &StateFolder, id: &str, world: &World) -> Result<Journal, NoRun>
 fn fix(order: &Order<'_>, (desk, seed): (&Desk, u64), world: &World) -> Result<(), HostError> {
     desk.keep(Keeper::open(order.state, &desk.run, world.clock.stamp()));
     desk.anchor()?;
-    desk.write(Fact::Began(Box::new(began(order, &desk.run, seed))))
+    let environment = world.rules.environment.map(|it| it.word().to_owned());
+    let began = Began { environment, ..began(order, &desk.run, seed) };
+    desk.write(Fact::Began(Box::new(began)))
 }
 
 /// Nothing is begun before the guardian watches and the observer looks.
@@ -275,7 +279,7 @@ fn began(order: &Order<'_>, id: &str, seed: u64) -> Began {
         controls: script.labels.controls.clone(),
         file: order.file.0.to_owned(),
         manifest: order.file.1.to_owned(),
-        vars: used(script, order.file.1),
+        vars: script.vars_in(order.file.1),
         seed,
         program: env!("CARGO_PKG_VERSION").to_owned(),
         operator: facts::operator(),
@@ -300,11 +304,7 @@ fn began(order: &Order<'_>, id: &str, seed: u64) -> Began {
             deadline_us: it.deadline.micros(),
             good_in_a_row: it.good_in_a_row,
         }),
+        environment: None,
+        approvals: order.approvals.clone(),
     }
-}
-
-/// The variables that the file names: the others are nobody's business.
-fn used(script: &Script, text: &str) -> BTreeMap<String, String> {
-    let named = |name: &str| text.contains(&format!("${{{name}}}"));
-    script.vars.iter().filter(|it| named(it.0)).map(|(k, v)| (k.clone(), v.clone())).collect()
 }

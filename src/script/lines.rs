@@ -190,6 +190,12 @@ impl Script {
         self.hypotheses.iter().chain(self.safety.abort_when.iter().map(|it| &it.never))
     }
 
+    /// The variables that the file's text names: the others are nobody's business.
+    pub fn vars_in(&self, text: &str) -> BTreeMap<String, String> {
+        let named = |name: &str| text.contains(&format!("${{{name}}}"));
+        self.vars.iter().filter(|it| named(it.0)).map(|(k, v)| (k.clone(), v.clone())).collect()
+    }
+
     /// All acts, in order.
     pub fn acts(&self) -> impl Iterator<Item = &Act> {
         self.phases.iter().flat_map(|it| &it.items).flat_map(|it| match it {

@@ -6,6 +6,8 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
+use crate::world::files::File;
+
 /// A process that cannot be mistaken for a later one with the same number: ticks repeat from boot
 /// to boot, so the boot belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -95,6 +97,8 @@ pub struct Finished {
     pub code: Option<i32>,
     /// The last bytes of what it said, both streams.
     pub said: String,
+    /// The last bytes of what it said on its standard output.
+    pub output: String,
 }
 
 /// What a held child last said of itself.
@@ -163,6 +167,8 @@ pub trait Host: Send + Sync {
     fn signal(&self, who: &ProcessId, signal: Signal) -> Result<Sent, HostError>;
     /// A file's bytes; none if it is not there.
     fn read(&self, path: &str) -> Result<Option<Vec<u8>>, HostError>;
+    /// Opens a file, of whatever size, to look into it; none if it is not there.
+    fn open(&self, path: String) -> BoxFuture<'_, Result<Option<File>, HostError>>;
     /// Replaces a file's bytes, all at once, on disk when it returns.
     fn write(&self, path: &str, bytes: &[u8]) -> Result<(), HostError>;
     /// The same, alone: while nobody else holds the lock of `PATH.lock` (flock(2)). Whoever reads

@@ -158,6 +158,8 @@ pub(crate) fn began(story: &Story) -> Began {
             deadline_us: 500_000,
             good_in_a_row: 3,
         }),
+        environment: None,
+        approvals: Vec::new(),
     }
 }
 
