@@ -92,11 +92,6 @@ impl Round {
         Self { desk: Arc::default(), roots, patience, orders: None, pending: None }
     }
 
-    /// The machine that they look at.
-    pub(crate) fn roots(&self) -> &Roots {
-        &self.roots
-    }
-
     /// Gives a collector a seat.
     pub(crate) fn seat(&mut self, make: Make) -> usize {
         let mut desk = lock(&self.desk);

@@ -136,7 +136,7 @@ enum Place {
     /// A seat in the round.
     Round(usize),
     /// A thread of its own.
-    There(Worker),
+    There(Box<Worker>),
 }
 
 struct Outcome {
@@ -171,7 +171,7 @@ impl Scrape {
         let mut place = |entry: &Entry| -> std::io::Result<Place> {
             let make = Arc::clone(&entry.make);
             if entry.blocks {
-                Ok(Place::There(Worker::start(entry.name, make, for_threads.clone())?))
+                Ok(Place::There(Box::new(Worker::start(entry.name, make, for_threads.clone())?)))
             } else {
                 Ok(Place::Round(round.seat(make)))
             }
