@@ -52,6 +52,10 @@ fn about<'a>(findings: &'a Value, name: &str) -> Option<(&'a str, &'a str, &'a s
 #[test]
 fn the_doctor_of_a_known_machine_says_of_each_missing_name_what_gives_it() {
     let (machine, state) = (machine(), state());
+    let meminfo = machine.path().join("proc/meminfo");
+    let said = fs::read_to_string(&meminfo).unwrap();
+    let less = said.lines().filter(|it| !it.starts_with("HardwareCorrupted"));
+    fs::write(&meminfo, less.map(|it| format!("{it}\n")).collect::<String>()).unwrap();
     let (code, whole) = doctor(state.path(), Some(machine.path()), &[]);
     assert_eq!(code, Some(0), "{whole:#}");
     assert_eq!(about(&whole, "node_pressure_irq_stalled_seconds_total"), None, "it is there");
