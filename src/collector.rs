@@ -195,6 +195,11 @@ impl Samples {
         self.round = Some(ROUNDS.fetch_add(1, Ordering::Relaxed));
     }
 
+    /// Makes this a part of another refilling.
+    pub fn belong_to(&mut self, round: Option<u64>) {
+        self.round = round;
+    }
+
     /// Which refilling this is. What was looked at in this round is not looked at again.
     pub fn round(&self) -> Option<u64> {
         self.round

@@ -250,8 +250,10 @@ fn visit(
     let make = Arc::clone(&seat.make);
     let series_max = seat.limits.series_max.unwrap_or(order.series_max);
     shared.with = Some((at, begun));
+    let round = shared.found.samples.round();
     drop(shared);
     samples.clear();
+    samples.belong_to(round);
     let mark = samples.mark();
     let outcome = attempt(&mut collector, &make, roots, samples);
     let left_out = samples.keep_rows(mark, series_max);

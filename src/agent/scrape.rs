@@ -270,7 +270,7 @@ impl Scrape {
                 && wants(slot.entry.name)
             {
                 let answer = if slot.entry.rests() {
-                    worker.here(&slot.entry.make, self.round.roots())
+                    worker.here(&slot.entry.make)
                 } else {
                     worker.finish(until(slot.entry.name)).await
                 };

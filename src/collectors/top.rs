@@ -10,9 +10,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
+use super::processes::hold;
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples, many, wide},
@@ -109,7 +110,7 @@ impl Top {
             *sums = Sums { ticks: sums.ticks, ..Sums::default() };
         }
         let tasks = Arc::clone(&self.tasks);
-        let mut tasks = tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tasks = hold(&tasks)?;
         tasks.look(round, roots)?;
         let mut old = std::mem::take(&mut self.processes).into_iter().peekable();
         for (at, process) in tasks.processes().enumerate() {

@@ -1,5 +1,6 @@
 //! What the command line does with scenarios, good and bad, and whether faults do what they say.
 
+mod conditions;
 mod files;
 mod late;
 mod order;

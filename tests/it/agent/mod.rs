@@ -15,6 +15,7 @@ mod hangs;
 mod hardware;
 mod landing;
 mod names;
+mod netlink;
 mod patterns;
 pub(crate) mod power;
 mod settings;
@@ -286,14 +287,16 @@ fn node_exporter_at(command: &mut Command, args: &[String]) -> Beside {
     command.args(["--web.listen-address=127.0.0.1:0", "--collector.disable-defaults"]).args(args);
     let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut log = String::new();
     let address = lines.by_ref().find_map(|line| {
         let line = line.unwrap();
+        log.push_str(&line);
         let said = line.contains("Listening on").then(|| line.rsplit_once("address=").unwrap().1);
         said.map(|it| it.parse().unwrap())
     });
     // Its log has a reader as long as it lives.
     std::thread::spawn(move || lines.count());
-    Beside { child, address: address.unwrap() }
+    Beside { child, address: address.expect(&log) }
 }
 
 #[test]

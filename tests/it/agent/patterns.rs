@@ -6,7 +6,7 @@ use super::{node_exporter_at, page, scrape, value};
 use crate::beside::{Family, agent, get, machine, parse, state, tool};
 
 /// Patterns that Debian's `node_exporter` knows, too, and what they are about.
-const SAID: [(&str, &[&str]); 12] = [
+const SAID: [(&str, &[&str]); 11] = [
     ("arp", &["--collector.arp.device-exclude=^eth"]),
     ("diskstats", &["--collector.diskstats.device-exclude=^(loop|sd[ab])"]),
     (
@@ -16,8 +16,11 @@ const SAID: [(&str, &[&str]); 12] = [
     ("diskstats", &["--collector.diskstats.ignored-devices=sd"]),
     ("netclass", &["--collector.netclass.ignored-devices=^(lo|bond.*)$"]),
     ("netdev", &["--collector.netdev.device-exclude=o"]),
-    ("netdev", &["--collector.netdev.device-include=^eth[0-9]$"]),
-    ("netdev", &["--collector.netdev.device-blacklist=^lo$"]),
+    // Debian's leaves some out by default.
+    (
+        "netdev",
+        &["--collector.netdev.device-exclude=", "--collector.netdev.device-include=^eth[0-9]$"],
+    ),
     ("netstat", &["--collector.netstat.fields=^(Tcp_.*|Udp6?_In\\w+|IpExt_.*)$"]),
     ("netstat", &["--collector.netstat.fields="]),
     ("powersupplyclass", &["--collector.powersupply.ignored-supplies=^BAT\\d$"]),

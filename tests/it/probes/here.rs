@@ -80,7 +80,7 @@ async fn a_log_is_counted_from_the_run_s_beginning_through_every_rotation() {
 #[tokio::test]
 async fn a_pattern_that_is_none_is_told_with_a_way_out() {
     let why = Eye::try_new("log", "{path: /x, pattern: '('}").err().unwrap();
-    assert!(why.contains("is no regular expression"), "{why}");
+    assert!(why.contains("is not a regular expression"), "{why}");
 }
 
 #[tokio::test]
@@ -138,7 +138,7 @@ async fn units_are_counted_by_what_systemd_says() {
     fs::write(&file, scenario).unwrap();
     let stage = crate::stage::Stage::empty();
     let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
-    let words = ["chaos", "run", &file.display().to_string()];
+    let words = ["chaos", "run", "--yes", &file.display().to_string()];
     let output = stage.command(&words).env("PATH", path).output().unwrap();
     let played = stage.played(output);
     assert_eq!(played.code(), 0, "{}", played.said());
