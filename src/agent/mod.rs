@@ -21,5 +21,6 @@ pub mod settings_file;
 pub(crate) mod text_form;
 pub(crate) mod textfile;
 pub(crate) mod tls;
+pub(crate) mod twins;
 pub mod web_config;
 pub mod worker;

@@ -10,6 +10,7 @@ mod forms;
 mod groups;
 mod hangs;
 mod hardware;
+mod large;
 mod names;
 mod patterns;
 pub(crate) mod power;
