@@ -102,7 +102,7 @@ fn a_hung_mount_costs_that_mount_alone_and_comes_back() {
 /// `statfs`, where nobody ever answers for what lies below `/srv`.
 fn never(path: &Path) -> Result<Volume, Unread> {
     if path.to_string_lossy().contains("/srv") {
-        std::thread::park_timeout(Duration::from_secs(600));
+        std::thread::park_timeout(Duration::from_mins(10));
     }
     roots::volume(path)
 }

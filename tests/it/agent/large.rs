@@ -12,11 +12,11 @@ use proptest::prelude::*;
 use super::{metrics, page, scrape, value};
 use crate::beside::{Family, agent_on, machine, parse, state, tree};
 
-const CPUS: usize = 96;
-const DISKS: usize = 300;
-const DEVICES: usize = 400;
-const CHIPS: usize = 40;
-const ARRAYS: usize = 20;
+const CPUS: u32 = 96;
+const DISKS: u32 = 300;
+const DEVICES: u32 = 400;
+const CHIPS: u32 = 40;
+const ARRAYS: u32 = 20;
 
 fn put(file: PathBuf, text: &str) {
     fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -62,12 +62,12 @@ fn a_large_machine_is_told_whole() {
     let (machine, state) = (machine(), state());
     grow(machine.path());
     let mut scrape = scrape(machine.path(), state.path());
-    let up_to = |count: usize| -> f64 { (1..=count).sum::<usize>() as f64 };
+    let up_to = |count: u32| f64::from((1..=count).sum::<u32>());
     for _ in 0..2 {
         let page = parse(&page(&mut scrape));
         let success = &page["node_scrape_collector_success"].rows;
         assert!(success.values().all(|it| *it > 0.5), "{success:?}");
-        let of = |name: &str, which: &str| -> (usize, f64) {
+        let of = |name: &str, which: &str| -> (u32, f64) {
             let rows = page[name].rows.iter().filter(|(labels, _)| labels.contains(which));
             rows.fold((0, 0.0), |(count, sum), (_, value)| (count + 1, sum + value))
         };
@@ -76,12 +76,12 @@ fn a_large_machine_is_told_whole() {
         assert_eq!(of("holdfast_disk_state_info", "live").0, DISKS);
         let received = of("node_network_receive_bytes_total", "\"net");
         assert_eq!(received, (DEVICES, up_to(DEVICES)));
-        assert_eq!(of("node_network_up", "\"net"), (DEVICES, DEVICES as f64));
-        assert_eq!(of("node_network_mtu_bytes", "\"net"), (DEVICES, 9000.0 * DEVICES as f64));
+        assert_eq!(of("node_network_up", "\"net"), (DEVICES, f64::from(DEVICES)));
+        assert_eq!(of("node_network_mtu_bytes", "\"net"), (DEVICES, 9000.0 * f64::from(DEVICES)));
         assert_eq!(of("node_hwmon_chip_names", "chip_name=\"chip").0, CHIPS);
         assert_eq!(of("node_hwmon_temp_celsius", "chip=\"chip"), (CHIPS, up_to(CHIPS)));
         let active = of("node_md_disks", "state=\"active\"");
-        assert_eq!(active, (ARRAYS, 2.0 * ARRAYS as f64));
+        assert_eq!(active, (ARRAYS, 2.0 * f64::from(ARRAYS)));
     }
 }
 
@@ -181,8 +181,10 @@ impl Spoil {
             Self::Empty => bytes.clear(),
             Self::Cut(at) => bytes.truncate(at.index(length + 1)),
             Self::Twice => bytes.extend_from_within(..),
-            Self::Byte(at, byte) if length > 0 => bytes[at.index(length)] = *byte,
-            Self::Byte(..) => {}
+            Self::Byte(at, byte) => {
+                let place = bytes.get_mut(at.index(length.max(1)));
+                place.into_iter().for_each(|it| *it = *byte);
+            }
             Self::Insert(at, word) => {
                 let at = at.index(length + 1);
                 drop(bytes.splice(at..at, word.bytes()));
