@@ -177,9 +177,8 @@ impl Samples {
     }
 
     fn keep(&mut self, piece: &str) -> Cut {
-        let from = self.text.len();
         self.text.push_str(piece);
-        (from, self.text.len())
+        (self.text.len() - piece.len(), self.text.len())
     }
 
     fn piece(&self, (from, to): Cut) -> &str {
@@ -255,11 +254,9 @@ impl Samples {
         let by = self.mark();
         let moved = |(from, to): Cut| (from + by.text, to + by.text);
         self.text.push_str(&other.text);
-        self.families.extend(other.families.iter().map(|it| Family {
-            name: moved(it.name),
-            help: moved(it.help),
-            kind: it.kind,
-            rows_from: it.rows_from + by.rows,
+        self.families.extend(other.families.iter().map(|it| {
+            let (name, help) = (moved(it.name), moved(it.help));
+            Family { name, help, rows_from: it.rows_from + by.rows, ..*it }
         }));
         self.rows.extend(
             other
@@ -380,8 +377,7 @@ mod tests {
         samples.counter("b_total", "B.").row(&[("y", "2")], 2.0).row(&[], 3.0);
         assert_eq!(samples.series(), 3);
         samples.back_to(mark);
-        let seen: Vec<_> = samples.families().map(|it| (it.name(), it.rows().count())).collect();
-        assert_eq!(seen, [("a", 1)]);
+        assert_eq!(samples.families().map(|it| it.rows().count()).collect::<Vec<_>>(), [1]);
     }
 
     #[test]
@@ -391,8 +387,7 @@ mod tests {
         let mark = samples.mark();
         samples.gauge("b", "B.").row(&[("x", "2")], 2.0).row(&[("x", "3")], 3.0);
         samples.gauge("c", "C.").row(&[("x", "4")], 4.0);
-        assert_eq!(samples.keep_rows(mark, 3), 0);
-        assert_eq!(samples.keep_rows(mark, 1), 2);
+        assert_eq!([samples.keep_rows(mark, 3), samples.keep_rows(mark, 1)], [0, 2]);
         samples.gauge("d", "D.").row(&[("x", "5")], 5.0);
         let seen: Vec<_> = samples.families().map(|it| (it.name(), it.rows().count())).collect();
         assert_eq!(seen, [("a", 1), ("b", 1), ("d", 1)]);

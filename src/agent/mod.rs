@@ -27,6 +27,7 @@ pub mod settings_file;
 pub mod text_form;
 pub mod textfile;
 pub(crate) mod tls;
+pub(crate) mod twins;
 pub(crate) mod utilisation;
 pub(crate) mod watch;
 pub mod web_config;

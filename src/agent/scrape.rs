@@ -14,7 +14,8 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    exposition::Exposition, negotiate::Format, own::Own, round::Round, rules::Rules, worker::Worker,
+    exposition::Exposition, negotiate::Format, own::Own, round::Round, rules::Rules, twins,
+    worker::Worker,
 };
 use crate::{
     collector::{Blank, Collector, CollectorKind, Samples, Setup},
@@ -387,6 +388,7 @@ pub(crate) fn attempt(
         let said = said.or_else(|| panic.downcast_ref::<String>().cloned());
         Err(Blank::Panicked(said.unwrap_or_default()))
     });
+    let outcome = outcome.and_then(|()| twins::refuse(samples));
     if outcome.is_err() {
         samples.back_to(mark);
     }

@@ -22,6 +22,7 @@ const COLLECTORS: &[&str] = &[
     "cpu",
     "cpu_vulnerabilities",
     "cpufreq",
+    "diskhealth",
     "diskstats",
     "dmi",
     "drbd",

@@ -14,6 +14,7 @@ mod groups;
 mod hangs;
 mod hardware;
 mod landing;
+mod large;
 mod names;
 mod netlink;
 mod patterns;
