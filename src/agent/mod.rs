@@ -14,6 +14,7 @@ pub mod negotiate;
 pub mod own;
 pub(crate) mod pages;
 pub(crate) mod reload;
+pub(crate) mod round;
 pub mod scrape;
 pub mod serve;
 pub mod settings_file;

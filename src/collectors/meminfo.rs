@@ -25,7 +25,7 @@ struct Meminfo {
 impl Collector for Meminfo {
     fn collect(&mut self, roots: &Roots, samples: &mut Samples) -> Result<(), Blank> {
         let path = roots.proc("meminfo");
-        let file = self.file.get_or_insert_with(|| Kept::new(path.clone()));
+        let file = self.file.get_or_insert_with(|| Kept::brief(path.clone()));
         let mut seen = 0;
         for line in file.read()?.lines() {
             let mut words = line.split_ascii_whitespace();

@@ -3,6 +3,7 @@
 mod cpu_burn;
 mod process_kill;
 mod process_pause;
+mod service_lever;
 
 use crate::action::ActionKind;
 
@@ -11,6 +12,7 @@ pub const KINDS: &[ActionKind] = &[
     ActionKind::fault::<cpu_burn::CpuBurn>(),
     ActionKind::fault::<process_kill::ProcessKill>(),
     ActionKind::fault::<process_pause::ProcessPause>(),
+    ActionKind::fault::<service_lever::ServiceLever>(),
 ];
 
 /// What a held child does, and for which fault.

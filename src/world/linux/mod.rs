@@ -1,8 +1,12 @@
 //! The real machine.
 
+mod belongs;
 mod children;
 pub mod clock;
+mod command;
+pub mod dial;
 pub mod facts;
+mod files;
 pub mod hold;
 pub mod host;
 pub mod load;
@@ -18,7 +22,7 @@ use std::{path::PathBuf, sync::Arc};
 use crate::world::{
     World,
     host::HostError,
-    linux::{clock::LinuxClock, host::LinuxHost, web::LinuxWeb},
+    linux::{clock::LinuxClock, dial::LinuxDial, host::LinuxHost, web::LinuxWeb},
 };
 
 /// The world as it is. `program` is this executable: children that hold things for us run it.
@@ -26,8 +30,11 @@ pub fn world(program: PathBuf) -> Result<World, HostError> {
     Ok(World {
         host: Arc::new(LinuxHost::new(program)?),
         web: Arc::new(LinuxWeb::new()?),
+        dial: Arc::new(LinuxDial),
         clock: Arc::new(LinuxClock),
         mark: String::new(),
         rules: Arc::default(),
+        act: 0,
+        bounds: Arc::default(),
     })
 }

@@ -170,7 +170,8 @@ fn volume(_: &Path) -> Result<Volume, Unread> {
 }
 
 fn collect(kind: &CollectorKind, roots: &Roots, folder: &Path) {
-    let mut collector = (kind.make)(&Setup { state: folder.join("state"), volume });
+    let mut collector =
+        (kind.make)(&Setup { state: folder.join("state"), volume, ..Setup::default() });
     let mut samples = Samples::default();
     // The second look meets what the first one has kept.
     for _ in 0..2 {
