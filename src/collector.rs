@@ -11,6 +11,7 @@ use std::{
 use crate::{
     about::About,
     export::Export,
+    manifest::words::calm,
     pattern::Patterns,
     world::{
         roots::{self, Roots, Unread, Volume},
@@ -64,6 +65,9 @@ impl Default for Setup {
     }
 }
 
+/// So many characters say what is odd about a file, which may be quoted.
+const WHY_MAX: usize = 400;
+
 /// Why a corner stays blank in this scrape; completes "could not …".
 #[derive(Debug, thiserror::Error)]
 pub enum Blank {
@@ -89,7 +93,7 @@ pub enum Blank {
 impl Blank {
     /// A file says something that we do not understand.
     pub fn odd(file: impl Into<PathBuf>, why: impl Into<String>) -> Self {
-        Self::Odd { file: file.into(), why: why.into() }
+        Self::Odd { file: file.into(), why: calm(&why.into(), WHY_MAX) }
     }
 }
 

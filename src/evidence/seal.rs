@@ -16,6 +16,7 @@ use crate::{
         say,
     },
     journal::chain::{self, Broken},
+    manifest::words::calm,
     report::ReportKind,
     verdict::Verdict,
 };
@@ -26,6 +27,8 @@ pub const FILE: &str = "seal.json";
 pub const JOURNAL: &str = "journal.jsonl";
 /// The type of what is signed.
 pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
+/// So many characters say why it is none.
+const WHY_MAX: usize = 400;
 const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 const PREDICATE_TYPE: &str = "urn:holdfast:run-seal:v1";
 
@@ -147,7 +150,8 @@ pub fn write(files: &BTreeMap<String, Vec<u8>>, predicate: Predicate, key: &Key)
 
 /// Reads a seal and holds its signature against the key that it names.
 pub fn read(bytes: &[u8]) -> Result<Seal, BadSeal> {
-    let form = |why: String| BadSeal::Form(why);
+    // It may quote a stranger at length, and what a terminal would obey.
+    let form = |why: String| BadSeal::Form(calm(&why, WHY_MAX));
     let envelope: Envelope =
         serde_json::from_slice(bytes).map_err(|why| form(format!("the envelope: {why}")))?;
     let mut one_form = to_json(&envelope);

@@ -3,7 +3,13 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::journal::entry::{Entry, VERSION};
+use crate::{
+    journal::entry::{Entry, VERSION},
+    manifest::words::calm,
+};
+
+/// So many characters say why a line is no entry: it may quote a stranger at length.
+const WHY_MAX: usize = 400;
 
 /// What the first line names as its predecessor.
 pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -96,8 +102,10 @@ pub fn read(bytes: &[u8]) -> Result<Lines, Broken> {
             break;
         };
         let number = at + 1;
-        let entry: Entry = serde_json::from_slice(line)
-            .map_err(|why| Broken::NotAnEntry { line: number, why: why.to_string() })?;
+        let entry: Entry = serde_json::from_slice(line).map_err(|why| Broken::NotAnEntry {
+            line: number,
+            why: calm(&why.to_string(), WHY_MAX),
+        })?;
         if entry.v != VERSION {
             return Err(Broken::Version { line: number, found: entry.v });
         }

@@ -19,4 +19,4 @@ pub mod source;
 pub mod unread;
 mod variant;
 pub mod vars;
-mod words;
+pub(crate) mod words;

@@ -105,7 +105,10 @@ impl Book {
     pub fn read(dir: &Path) -> io::Result<Self> {
         let text = fs::read(dir.join(FILE))?;
         let book: Self = serde_json::from_slice(&text).map_err(|why| {
-            io::Error::new(io::ErrorKind::InvalidData, format!("{FILE} is no address book: {why}"))
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("{FILE} is no address book: {}", why.to_string().escape_debug()),
+            )
         })?;
         if book.version != VERSION {
             let said = format!("{FILE} has version {}, not {VERSION}", book.version);

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::{
     about::About,
+    manifest::words::calm,
     source::{Event, Events, Rejection, SourceKind, Unreadable},
 };
 
@@ -50,8 +51,7 @@ fn once() -> f64 {
 }
 
 fn read(body: &[u8]) -> Result<Events, Unreadable> {
-    let message: Message =
-        serde_json::from_slice(body).map_err(|why| Unreadable(why.to_string()))?;
+    let message: Message = serde_json::from_slice(body).map_err(|why| Unreadable(shorten(&why)))?;
     Ok(message.events)
 }
 
@@ -84,7 +84,7 @@ fn bounded<'de, D: Deserializer<'de>>(from: D) -> Result<Events, D::Error> {
 
 /// The complaint, which may quote a stranger at length.
 fn shorten(why: &serde_json::Error) -> String {
-    why.to_string().chars().take(120).collect()
+    calm(&why.to_string(), 120)
 }
 
 fn one(value: Value) -> Result<Event, Rejection> {

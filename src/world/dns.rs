@@ -58,6 +58,8 @@ pub struct Answer {
 const CLASS_IN: u16 = 1;
 /// No more pointers than this are followed within one name: more are a circle.
 const HOPS_MAX: usize = 32;
+/// A name is no longer (RFC 1035); one that points back at itself could be, in each record anew.
+const NAME_MAX: usize = 255;
 const HEAD: usize = 12;
 
 /// A question that wants recursion.
@@ -175,12 +177,13 @@ fn strings(mut data: &[u8]) -> String {
 
 /// A name, and where it ends in the stream.
 fn name(bytes: &[u8], from: usize) -> Option<(String, usize)> {
-    let (mut labels, mut at, mut end) = (Vec::new(), from, None);
+    let (mut labels, mut at, mut end, mut room) = (Vec::new(), from, None, NAME_MAX);
     for _ in 0..128 + HOPS_MAX {
         let length = *bytes.get(at)?;
         match length {
             0 => return Some((labels.join("."), end.unwrap_or(at + 1))),
             1..=63 => {
+                room = room.checked_sub(1 + usize::from(length))?;
                 let label = bytes.get(at + 1..at + 1 + usize::from(length))?;
                 labels.push(String::from_utf8_lossy(label).into_owned());
                 at += 1 + usize::from(length);

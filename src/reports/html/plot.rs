@@ -46,7 +46,10 @@ impl Time {
         let all = steps.into_iter().map(|ms: i64| ms * 1_000);
         let mut all = all.chain(longer.into_iter().map(|s: i64| s * 1_000_000));
         let step = all.find(|it| self.to_us / it <= 10).unwrap_or(self.to_us);
-        (0..=10).map(|n| n * step).take_while(|it| *it <= self.to_us).collect()
+        (0..=10)
+            .map_while(|n: i64| n.checked_mul(step))
+            .take_while(|it| *it <= self.to_us)
+            .collect()
     }
 
     /// Ticks with their times, and lines up through the chart.

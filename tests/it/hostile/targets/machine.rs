@@ -60,6 +60,7 @@ const CORNERS: &[Corner] = &[
     ("sockstat", WHOLE, &["proc/net/sockstat", "proc/net/sockstat6"]),
     ("softnet", WHOLE, &["proc/net/softnet_stat"]),
     ("stat", WHOLE, &["proc/stat"]),
+    ("systemd", "energy-machine/v2", &["sys/fs/cgroup"]),
     ("tcpstat", WHOLE, &["proc/net/tcp", "proc/net/tcp6"]),
     ("thermal_zone", WHOLE, &["sys/class/thermal"]),
     ("time", WHOLE, &["sys/devices/system/clocksource", "root/etc/localtime"]),

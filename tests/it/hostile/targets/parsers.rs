@@ -35,7 +35,7 @@ use holdfast::{
     },
     source::counters::Counters,
     sources::{self, events},
-    world::{linux::proc, rules::Rules},
+    world::{bus::wire::Message, dns, linux::proc, netlink, rules::Rules},
 };
 use tempfile::TempDir;
 
@@ -120,6 +120,37 @@ pub(super) fn answer(bytes: &[u8]) {
 pub(super) fn authorization(bytes: &[u8]) {
     if let Some((user, _)) = guard::credentials(&text(bytes)) {
         assert!(!user.contains(':'), "a user has no colon");
+    }
+}
+
+/// A message of the bus: what is read of it is written as one that is read the same, and what it
+/// holds is taken out without an end that is not there.
+pub(super) fn bus(bytes: &[u8]) {
+    netlink::attributes(bytes, 16).for_each(|(_, data)| assert!(data.len() < bytes.len()));
+    match Message::read(bytes) {
+        Ok(Some((message, length))) => {
+            assert!(length <= bytes.len());
+            let plain = Message { sender: String::new(), is_big: false, ..message.clone() };
+            let again = plain.bytes();
+            assert_eq!(Message::read(&again), Ok(Some((plain, again.len()))));
+            drop(message.reader().variant());
+            drop(message.reader().list(4, |it| it.text()));
+            drop(message.reader().list(8, |it| Ok((it.text()?, it.variant()?))));
+        }
+        Ok(None) => {}
+        Err(why) => hold_complaint(&why.to_string()),
+    }
+}
+
+/// An answer of a name server; names that point at one another do not make it grow.
+pub(super) fn dns(bytes: &[u8]) {
+    assert!(dns::whole(bytes).is_none_or(|it| it.len() < bytes.len()));
+    match dns::answer(bytes) {
+        Ok(it) => {
+            let said: usize = it.records.iter().map(String::len).sum();
+            assert!(said <= 100 * bytes.len(), "{said} bytes of {}", bytes.len());
+        }
+        Err(why) => hold_complaint(&why),
     }
 }
 
