@@ -20,6 +20,8 @@ pub mod report;
 // floor: contracts
 pub mod action;
 pub mod collector;
+pub mod container;
+pub mod group;
 pub mod held;
 pub mod meter;
 pub mod probe;

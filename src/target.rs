@@ -1,7 +1,7 @@
 //! Whom an act may touch: found in `plan`, and never again.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     action::Refusal,
@@ -13,8 +13,8 @@ use crate::{
 };
 
 /// Processes, found by exactly one of their traits.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(try_from = "Written")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "Written", rename_all = "snake_case")]
 pub enum ProcessTarget {
     /// By name, as the kernel keeps it.
     Name(String),

@@ -4,6 +4,7 @@ pub mod asker;
 pub mod clock;
 pub mod dice;
 pub mod discipline;
+pub mod fabric;
 pub mod folder;
 pub mod host;
 pub mod kept;

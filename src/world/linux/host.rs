@@ -213,6 +213,14 @@ impl Host for LinuxHost {
         }
         .boxed()
     }
+
+    fn asked(
+        &self,
+        argv: Vec<String>,
+        limit: Duration,
+    ) -> BoxFuture<'_, Result<Finished, HostError>> {
+        self.command(argv, limit)
+    }
 }
 
 /// Runs a command; it is killed when the future is dropped.

@@ -2,7 +2,9 @@
 
 mod children;
 pub mod clock;
+mod fabric;
 pub mod facts;
+pub mod held;
 pub mod hold;
 pub mod host;
 pub mod load;
