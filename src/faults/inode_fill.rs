@@ -17,15 +17,59 @@ use crate::{
     },
 };
 
-/// Takes inodes until `percent` of those of the file system that the folder `path` lies on are in
-/// use. `reserve` of them stay free.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+/// Takes inodes of the file system that the folder `path` lies on: `count` of them, or until
+/// `percent` are in use. `reserve` of them stay free.
+#[derive(Deserialize)]
+#[serde(try_from = "Written")]
 pub(crate) struct InodeFill {
     path: String,
-    percent: Percent,
+    until: Until,
+    reserve: u32,
+}
+
+/// How many are taken.
+enum Until {
+    Count(u32),
+    Used(Percent),
+}
+
+/// As it is written.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    path: String,
+    #[serde(default)]
+    percent: Option<Percent>,
+    #[serde(default)]
+    count: Option<u32>,
     #[serde(default)]
     reserve: u32,
+}
+
+impl JsonSchema for InodeFill {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "InodeFill".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        Written::json_schema(generator)
+    }
+}
+
+impl TryFrom<Written> for InodeFill {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<Self, String> {
+        let Written { path, percent, count, reserve } = written;
+        let until = match (percent, count) {
+            (Some(it), None) => Until::Used(it),
+            (None, Some(it)) => Until::Count(it),
+            (None, None) | (Some(_), Some(_)) => {
+                return Err("write one of `percent` and `count`: how many are taken".to_owned());
+            }
+        };
+        Ok(Self { path, until, reserve })
+    }
 }
 
 /// More children than this are not started.
@@ -40,8 +84,13 @@ impl InodeFill {
             return Err(Refusal::NotReady(format!("the file system of {path} counts no inodes")));
         }
         let used = space.inodes.saturating_sub(space.inodes_free);
-        let until = u128::from(space.inodes) * u128::from(self.percent.get()) / 100;
-        let wanted = u64::try_from(until).unwrap_or(u64::MAX).saturating_sub(used);
+        let wanted = match self.until {
+            Until::Count(it) => u64::from(it),
+            Until::Used(it) => {
+                let until = u128::from(space.inodes) * u128::from(it.get()) / 100;
+                u64::try_from(until).unwrap_or(u64::MAX).saturating_sub(used)
+            }
+        };
         Ok(wanted.min(space.inodes_free.saturating_sub(u64::from(self.reserve))))
     }
 }
@@ -59,10 +108,8 @@ impl Action for InodeFill {
     async fn plan(&self, world: &World) -> Result<Plan<Nameless>, Refusal> {
         let wanted = self.wanted(world)?;
         if wanted == 0 {
-            let (path, percent) = (&self.path, self.percent.get());
-            return Err(Refusal::NotReady(format!(
-                "{percent}% of the inodes of {path} are in use already"
-            )));
+            let path = &self.path;
+            return Err(Refusal::NotReady(format!("so many inodes of {path} are in use already")));
         }
         if wanted.div_ceil(inodes::each_max()) > CHILDREN_MAX {
             return Err(Refusal::NotReady(format!(

@@ -193,7 +193,7 @@ impl Host for Sim {
         let gone = self.process(who)?.is_none();
         self.whole(|machine| match signal {
             Signal::Kill | Signal::Term | Signal::Int => {
-                machine.processes.remove(who);
+                fabric::end(machine, who);
                 machine.held.remove(who);
             }
             Signal::Stop | Signal::Cont => {

@@ -194,8 +194,11 @@ async fn a_plan_touches_nothing_and_an_act_something() {
             assert!(!plan.will.is_empty(), "{}", it.name);
             let way_back = it.kind.class != UndoClass::OneShot;
             assert!(!way_back || !plan.by_hand.is_empty(), "{}: a person goes how?", it.name);
-            let (_, after) = uncut(it, &start).await;
-            assert_ne!(after.without_journal(), start, "{}: it changes nothing", it.name);
+            let (effects, after) = uncut(it, &start).await;
+            // Three are the journal's. A restart is over at once, and the machine as it was.
+            let acted = effects > 3;
+            let changed = after.without_journal() != start || it.kind.about.name.ends_with("restart");
+            assert!(acted && changed, "{}: it changes nothing", it.name);
         }
     }
 }

@@ -142,12 +142,20 @@ fn kind_of(group: &str) -> &str {
     group.trim_start_matches(GROUPS).split('/').next().unwrap_or_default()
 }
 
+/// Ends a process: its limits and its place in a group go with it.
+pub(super) fn end(machine: &mut Machine, who: &ProcessId) {
+    machine.processes.remove(who);
+    machine.limits.remove(who);
+    machine.members.retain(|it, _| it.1 != who.pid);
+}
+
 /// What the kernel of a simulated machine tells in files of its own.
 pub(super) fn told(machine: &Machine, path: &str) -> Option<String> {
     let fixed = match path {
         "/proc/1/comm" => Some("systemd\n"),
         "/proc/meminfo" => Some("MemTotal: 16777216 kB\nMemAvailable: 12582912 kB\n"),
         "/proc/self/mountinfo" => Some(MOUNTS),
+        "/proc/self/timens_offsets" => Some("monotonic 0 0\nboottime 0 0\n"),
         _ => None,
     };
     if let Some(text) = fixed {
@@ -188,9 +196,7 @@ pub(super) fn run(machine: &mut Machine, argv: &[String]) -> i32 {
         }
         ["systemctl", "stop", unit] => {
             let all = machine.services.get(unit).cloned().unwrap_or_default();
-            for it in all {
-                machine.processes.remove(&it.id);
-            }
+            all.iter().for_each(|it| end(machine, &it.id));
             0
         }
         _ => {
@@ -220,7 +226,7 @@ pub(super) fn docker(machine: &mut Machine, path: &str) -> Option<(u16, String)>
         "unpause" => *paused = false,
         _ => {
             let state = format!(r#"{{"Running":{running},"Paused":{paused}}}"#);
-            return Some((200, format!(r#"{{"Id":"{name}0","State":{state}}}"#)));
+            return Some((200, format!(r#"{{"Id":"{name}","State":{state}}}"#)));
         }
     }
     Some((204, String::new()))
