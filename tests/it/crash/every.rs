@@ -88,6 +88,7 @@ pub(super) struct Scene {
     docker: Docker,
     port: u16,
     file: std::path::PathBuf,
+    kind: &'static str,
     before: Seen,
 }
 
@@ -116,14 +117,16 @@ impl Scene {
         let text = format!("title: x\nmethod:\n  - {}: {settings}\n    for: 5m\n", case.kind);
         let file = ground.file("every.yaml", &text);
         let before = seen(&ground, &docker, port);
-        Self { ground, docker, port, file, before }
+        Self { ground, docker, port, file, kind: case.kind, before }
     }
 
     /// Why the program would not play it here; none if it would.
     pub(super) fn refused(&self) -> Option<String> {
         let path = self.file.display().to_string();
         let done = self.ground.run(&["chaos", "run", "--dry-run", &path]);
-        (done.code != Some(0)).then(|| done.err.trim().to_owned())
+        let said = format!("{}{}", done.out, done.err);
+        let why = said.lines().rfind(|it| it.contains(self.kind)).unwrap_or(&said).trim();
+        (done.code != Some(0)).then(|| why.to_owned())
     }
 
     /// Something of it stands, for others to see.
@@ -233,8 +236,11 @@ impl Death {
             (seen(&scene.ground, &scene.docker, scene.port), &scene.before)
         );
         let took = death.elapsed();
-        if self.signal == Signal::STOP && !scene.ground.has(|it| matches!(it, Fact::Began(_))) {
-            // It hangs before it has begun anything, so there is no guardian to fence it.
+        let over = || runner.try_wait().expect("a child of ours").is_some();
+        if self.signal == Signal::STOP && !within(LEASE + HEALED_MAX, over) {
+            // It hangs before it has a guardian to fence it, and so before it has begun anything.
+            let begun = scene.ground.has(|it| matches!(it, Fact::Intent(_)));
+            assert!(!begun, "{story}: nobody fences it");
             send(runner.id(), Signal::KILL);
         }
         wait(&mut runner, PATIENCE);
@@ -273,7 +279,7 @@ fn every_fault_that_this_machine_allows_goes_with_its_runner_at_any_instant() {
         case: allowed[number(n) % allowed.len()],
         at: Some(match n % 2 {
             0 => Instants::AfterStart(Duration::from_millis(dice.below(600))),
-            _ => Instants::AfterFact(dice.below(8), Duration::from_micros(dice.below(3_000))),
+            _ => Instants::AfterFact(dice.below(5), Duration::from_micros(dice.below(3_000))),
         }),
         signal: signals[number(dice.below(5))],
     };
