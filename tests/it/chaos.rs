@@ -2,6 +2,7 @@
 
 mod files;
 mod late;
+mod measured;
 
 use std::{fmt::Write as _, fs, os::unix::process::ExitStatusExt as _, time::Duration};
 

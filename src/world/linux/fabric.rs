@@ -86,7 +86,7 @@ impl Fabric for LinuxHost {
         let (Some(pid), Some(_)) = (pid, self.process(who)?) else { return Ok(Sent::Gone) };
         let path = format!("/proc/{}/limits", who.pid);
         let Some(limits) = self.read(&path)? else { return Ok(Sent::Gone) };
-        let hard = hard_limit(&String::from_utf8_lossy(&limits)).ok_or_else(|| no(&"malformed"))?;
+        let hard = hard_limit(&String::from_utf8_lossy(&limits));
         let new = Rlimit { current: Some(soft), maximum: hard };
         match prlimit(Some(pid), Resource::Nofile, new) {
             Ok(_) => Ok(Sent::Delivered),
@@ -179,11 +179,10 @@ fn renamed(from: &str, to: &str, how: RenameFlags) -> io::Result<()> {
     Ok(())
 }
 
-/// The hard limit of descriptors in `/proc/PID/limits`; none within is "unlimited".
-fn hard_limit(limits: &str) -> Option<Option<u64>> {
+/// The hard limit of descriptors in `/proc/PID/limits`; none is "unlimited".
+fn hard_limit(limits: &str) -> Option<u64> {
     let line = limits.lines().find_map(|it| it.strip_prefix("Max open files"))?;
-    let word = line.split_ascii_whitespace().nth(1)?;
-    if word == "unlimited" { Some(None) } else { word.parse().ok().map(Some) }
+    line.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -191,8 +190,8 @@ mod tests {
     #[test]
     fn the_hard_limit_is_the_second_number() {
         let text = "Limit  Soft Limit  Hard Limit  Units\nMax open files  1024  20000  files \n";
-        assert_eq!(super::hard_limit(text), Some(Some(20_000)));
-        assert_eq!(super::hard_limit("Max open files 1 unlimited files"), Some(None));
+        assert_eq!(super::hard_limit(text), Some(20_000));
+        assert_eq!(super::hard_limit("Max open files 1 unlimited files"), None);
         assert_eq!(super::hard_limit("Max cpu time 1 2 s"), None);
     }
 }

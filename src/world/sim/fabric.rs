@@ -163,7 +163,7 @@ pub(super) fn told(machine: &Machine, path: &str) -> Option<String> {
     }
     if let Some(group) = path.strip_suffix("/cgroup.procs") {
         let there = machine.members.iter().filter(|it| it.1 == group);
-        return Some(there.map(|it| format!("{}\n", it.0.1)).collect());
+        return Some(there.map(|it| it.0.1.to_string() + "\n").collect());
     }
     let (pid, file) = path.strip_prefix("/proc/")?.split_once('/')?;
     let pid: u32 = pid.parse().ok()?;
@@ -196,7 +196,9 @@ pub(super) fn run(machine: &mut Machine, argv: &[String]) -> i32 {
         }
         ["systemctl", "stop", unit] => {
             let all = machine.services.get(unit).cloned().unwrap_or_default();
-            all.iter().for_each(|it| end(machine, &it.id));
+            for it in &all {
+                end(machine, &it.id);
+            }
             0
         }
         _ => {

@@ -22,7 +22,7 @@ use crate::units::{Percent, Size};
 
 /// So much is taken at once, so that nobody waits long for the file system.
 const CHUNK: u64 = 256 << 20;
-const ZEROS: [u8; 1 << 16] = [0; 1 << 16];
+static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
 
 /// How much is to be taken.
 #[derive(Debug, Clone, Copy)]

@@ -1,6 +1,5 @@
 //! Runs a program that sees another time than everybody else, for as long as we live.
 #![expect(
-    clippy::disallowed_methods,
     clippy::disallowed_types,
     reason = "this is the wall: a held child starts a real program here"
 )]
@@ -20,7 +19,7 @@ use crate::world::{clock::Clock as _, host::HOLD, linux::clock::LinuxClock, thre
 pub enum Means<'a> {
     /// By libfaketime, whose library lies there: the time of day.
     Preload(&'a str),
-    /// By a time namespace: the clocks that count from some start (time_namespaces(7)).
+    /// By a time namespace: the clocks that count from some start (`time_namespaces(7)`).
     Namespace,
 }
 
@@ -48,7 +47,7 @@ pub fn run(means: Means<'_>, offset_s: i64, argv: &[String]) -> Result<Infallibl
     // A program that ends by itself has seen the wrong time; what it did stays seen.
     stands(format!("`{}` ran, with a clock {seen} s off, and ended: {ended}", argv.join(" ")));
     loop {
-        thread::nap(std::time::Duration::from_secs(3_600));
+        thread::nap(std::time::Duration::from_hours(1));
     }
 }
 

@@ -59,7 +59,7 @@ pub fn throttle(targets: &[Target], percent: u64) -> Result<Infallible, String> 
     let (mut turns, mut gone) = (0_u64, 0);
     while gone < targets.len() {
         let mut still = Still::default();
-        let taken = targets.iter().map(|it| still.take(*it)).filter(Result::is_ok).count();
+        let taken: usize = targets.iter().map(|it| usize::from(still.take(*it).is_ok())).sum();
         if turns == 0 && taken < targets.len() {
             return Err("a target cannot be held still".to_owned());
         }
@@ -106,14 +106,28 @@ impl Still {
                     self.0.insert(tid, None);
                     return Err(no("it is another one by now"));
                 }
-                if ptrace::interrupt(tid).is_ok()
-                    && let Some(signal) = stopped(tid)
-                {
-                    self.0.insert(tid, signal);
+                if ptrace::interrupt(tid).is_ok() {
+                    self.wait_for(tid);
                 }
             }
         }
         if self.0.is_empty() { Err(no("it is gone")) } else { Ok(()) }
+    }
+
+    /// Waits until a thread stands still, and keeps it; one that ends instead is let go.
+    fn wait_for(&mut self, tid: Pid) {
+        loop {
+            let signal = match waitpid(tid, Some(WaitPidFlag::__WALL)) {
+                Ok(WaitStatus::Stopped(_, signal)) => Some(signal),
+                Ok(WaitStatus::PtraceEvent(..) | WaitStatus::PtraceSyscall(_)) => None,
+                Ok(WaitStatus::Continued(_) | WaitStatus::StillAlive) | Err(Errno::EINTR) => {
+                    continue;
+                }
+                Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) | Err(_) => return,
+            };
+            self.0.insert(tid, signal);
+            return;
+        }
     }
 
     /// Takes leave of those that were killed.
@@ -132,19 +146,6 @@ impl Still {
             if let Err(why) = ptrace::detach(tid, signal) {
                 tracing::debug!("{tid} is gone: {why}");
             }
-        }
-    }
-}
-
-/// Waits until a thread stands still; none if it has ended instead. Within: the signal that it was
-/// about to get.
-fn stopped(tid: Pid) -> Option<Option<Signal>> {
-    loop {
-        match waitpid(tid, Some(WaitPidFlag::__WALL)) {
-            Ok(WaitStatus::Stopped(_, signal)) => return Some(Some(signal)),
-            Ok(WaitStatus::PtraceEvent(..) | WaitStatus::PtraceSyscall(_)) => return Some(None),
-            Ok(WaitStatus::Continued(_) | WaitStatus::StillAlive) | Err(Errno::EINTR) => {}
-            Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) | Err(_) => return None,
         }
     }
 }
