@@ -11,7 +11,7 @@ use crate::{
     group::{Groups, Version},
     held::Held,
     journal::entry::UndoClass,
-    target::{ProcessTarget, named, one},
+    target::{Targets, named},
     units::Percent,
     world::{
         World,
@@ -23,9 +23,7 @@ use crate::{
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CpuThrottle {
-    target: ProcessTarget,
-    #[serde(default = "one")]
-    max_targets: u32,
+    target: Targets,
     percent: Percent,
 }
 
@@ -47,13 +45,13 @@ impl Action for CpuThrottle {
         name: "cpu_throttle",
         summary: "leaves processes a share of a processor: by a control group's quota, or by turns",
         needs: &[Need::Groups],
-        example: "target: { name: postgres }\nmax_targets: 4\npercent: 20\n",
+        example: "target: { name: postgres, max_targets: 4 }\npercent: 20\n",
     };
     const CLASS: UndoClass = UndoClass::Guardian;
     type Undo = Throttled;
 
     async fn plan(&self, world: &World) -> Result<Plan<Throttled>, Refusal> {
-        let found = self.target.choose(self.max_targets, world)?;
+        let found = self.target.choose(world)?;
         let what = format!("leave {} {}% of a processor each", named(&found), self.percent.get());
         let no_groups = match Groups::plan("cpu", &found, world) {
             Ok(groups) => {

@@ -7,7 +7,7 @@ use crate::{
     about::{About, Need},
     action::{Action, Effect, Failure, Plan, Refusal},
     journal::entry::UndoClass,
-    target::{ProcessTarget, named, one},
+    target::{Targets, named},
     world::{World, host::ProcessId},
 };
 
@@ -16,9 +16,7 @@ use crate::{
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FdLimit {
-    target: ProcessTarget,
-    #[serde(default = "one")]
-    max_targets: u32,
+    target: Targets,
     limit: u32,
 }
 
@@ -35,13 +33,13 @@ impl Action for FdLimit {
         name: "fd_limit",
         summary: "lowers the number of descriptors that running processes may open",
         needs: &[Need::Limits],
-        example: "target: { name: postgres }\nmax_targets: 4\nlimit: 32\n",
+        example: "target: { name: postgres, max_targets: 4 }\nlimit: 32\n",
     };
     const CLASS: UndoClass = UndoClass::Guardian;
     type Undo = Limited;
 
     async fn plan(&self, world: &World) -> Result<Plan<Limited>, Refusal> {
-        let found = self.target.choose(self.max_targets, world)?;
+        let found = self.target.choose(world)?;
         let mut had = Vec::new();
         for it in &found {
             let pid = it.id.pid;

@@ -8,7 +8,7 @@ use crate::{
     action::{Action, Effect, Failure, Plan, Refusal},
     group::{Groups, Version},
     journal::entry::UndoClass,
-    target::{ProcessTarget, named, one},
+    target::{Targets, named},
     units::Size,
     world::World,
 };
@@ -18,9 +18,7 @@ use crate::{
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct IoThrottle {
-    target: ProcessTarget,
-    #[serde(default = "one")]
-    max_targets: u32,
+    target: Targets,
     path: String,
     each_second: Size,
 }
@@ -37,13 +35,13 @@ impl Action for IoThrottle {
         name: "io_throttle",
         summary: "makes a disk slow for some processes, by control groups of ours",
         needs: &[Need::Groups],
-        example: "target: { name: postgres }\nmax_targets: 4\npath: /var/lib\neach_second: 5MB\n",
+        example: "target: { name: postgres, max_targets: 4 }\npath: /var/lib\neach_second: 5MB\n",
     };
     const CLASS: UndoClass = UndoClass::Guardian;
     type Undo = Slowed;
 
     async fn plan(&self, world: &World) -> Result<Plan<Slowed>, Refusal> {
-        let found = self.target.choose(self.max_targets, world)?;
+        let found = self.target.choose(world)?;
         let groups = match Groups::plan("io", &found, world) {
             Ok(it) => it,
             // In control groups of the first kind, this controller has another name.

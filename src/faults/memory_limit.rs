@@ -8,7 +8,7 @@ use crate::{
     action::{Action, Effect, Failure, Plan, Refusal},
     group::{Groups, Version},
     journal::entry::UndoClass,
-    target::{ProcessTarget, named, one},
+    target::{Targets, named},
     units::Size,
     world::World,
 };
@@ -18,9 +18,7 @@ use crate::{
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MemoryLimit {
-    target: ProcessTarget,
-    #[serde(default = "one")]
-    max_targets: u32,
+    target: Targets,
     more: Size,
 }
 
@@ -29,13 +27,13 @@ impl Action for MemoryLimit {
         name: "memory_limit",
         summary: "lets processes take so much more memory, by control groups of ours",
         needs: &[Need::Groups],
-        example: "target: { name: postgres }\nmax_targets: 4\nmore: 64MiB\n",
+        example: "target: { name: postgres, max_targets: 4 }\nmore: 64MiB\n",
     };
     const CLASS: UndoClass = UndoClass::Guardian;
     type Undo = Groups;
 
     async fn plan(&self, world: &World) -> Result<Plan<Groups>, Refusal> {
-        let found = self.target.choose(self.max_targets, world)?;
+        let found = self.target.choose(world)?;
         let undo = Groups::plan("memory", &found, world)?;
         Ok(Plan {
             will: format!("let {} take {} more memory each", named(&found), self.more),

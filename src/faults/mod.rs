@@ -18,6 +18,7 @@ mod port_occupy;
 mod process_kill;
 mod process_pause;
 mod process_restart;
+mod service_lever;
 mod service_stop;
 
 use crate::action::ActionKind;
@@ -42,6 +43,7 @@ pub const KINDS: &[ActionKind] = &[
     ActionKind::fault::<process_kill::ProcessKill>(),
     ActionKind::fault::<process_pause::ProcessPause>(),
     ActionKind::fault::<process_restart::ProcessRestart>(),
+    ActionKind::fault::<service_lever::ServiceLever>(),
     ActionKind::fault::<service_stop::ServiceStop>(),
 ];
 

@@ -10,6 +10,7 @@ use crate::{
     action::{Action, Effect, Failure, Plan, Refusal},
     held::Held,
     journal::entry::UndoClass,
+    target::refuse_port,
     units::HOLE,
     world::{
         World,
@@ -77,6 +78,7 @@ impl Action for PortOccupy {
     type Undo = Held;
 
     async fn plan(&self, world: &World) -> Result<Plan<Held>, Refusal> {
+        refuse_port(self.address.0.port(), world)?;
         let undo = Held::of(world);
         Ok(Plan {
             will: format!("take the {} port {}", self.protocol.word(), self.address.0),

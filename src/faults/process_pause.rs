@@ -11,7 +11,7 @@ use crate::{
     action::{Action, Effect, Failure, Plan, Refusal},
     held::Held,
     journal::entry::UndoClass,
-    target::{ProcessTarget, named, one},
+    target::{Targets, named},
     world::{
         World,
         host::{Process, ProcessId, Signal},
@@ -23,9 +23,7 @@ use crate::{
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProcessPause {
-    target: ProcessTarget,
-    #[serde(default = "one")]
-    max_targets: u32,
+    target: Targets,
     #[serde(default)]
     by: By,
 }
@@ -69,17 +67,20 @@ impl Action for ProcessPause {
         name: "process_pause",
         summary: "stops processes without killing them, by tracing or by STOP, and lets them go on",
         needs: &[Need::Kill],
-        example: "target: { name: postgres }\nmax_targets: 4\nby: signal\n",
+        example: "target: { name: postgres, max_targets: 4 }\nby: signal\n",
     };
     const CLASS: UndoClass = UndoClass::Guardian;
     type Undo = Paused;
 
     async fn plan(&self, world: &World) -> Result<Plan<Paused>, Refusal> {
-        let mut found = self.target.choose(self.max_targets, world)?;
+        let mut found = self.target.choose(world)?;
         // Those that somebody else paused stay paused: they are not ours to wake.
         found.retain(|it| !it.stopped);
         if found.is_empty() {
-            return Err(Refusal::NotReady(format!("every {} is paused already", self.target)));
+            return Err(Refusal::NotReady(format!(
+                "every {} is paused already",
+                self.target.target
+            )));
         }
         let who = named(&found);
         let traced = self.traced(&found, world)?;

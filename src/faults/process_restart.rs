@@ -9,7 +9,7 @@ use crate::{
     about::{About, Need},
     action::{Action, Effect, Failure, Plan, Refusal, quoted},
     journal::entry::UndoClass,
-    target::{ProcessTarget, named, one},
+    target::{ProcessTarget, Targets, named},
     units::Span,
     world::{
         World,
@@ -22,9 +22,7 @@ use crate::{
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProcessRestart {
-    target: ProcessTarget,
-    #[serde(default = "one")]
-    max_targets: u32,
+    target: Targets,
     #[serde(default)]
     start: Option<Vec<String>>,
     #[serde(default = "ten")]
@@ -52,13 +50,13 @@ impl Action for ProcessRestart {
         name: "process_restart",
         summary: "ends processes, and starts them again or waits for their supervisor to",
         needs: &[Need::Kill],
-        example: "target: { name: postgres }\nmax_targets: 4\nstart: [systemctl, start, postgres]\n",
+        example: "target: { name: postgres, max_targets: 4 }\nstart: [systemctl, start, postgres]\n",
     };
     const CLASS: UndoClass = UndoClass::Guardian;
     type Undo = Restarted;
 
     async fn plan(&self, world: &World) -> Result<Plan<Restarted>, Refusal> {
-        let found = self.target.choose(self.max_targets, world)?;
+        let found = self.target.choose(world)?;
         let who = named(&found);
         let (will, by_hand) = match &self.start {
             Some(start) if start.is_empty() => {
@@ -70,11 +68,12 @@ impl Action for ProcessRestart {
             }
             None => (
                 format!("kill {who}, and wait for what watches over them"),
-                format!("start {} again, as its service does", self.target),
+                format!("start {} again, as its service does", self.target.target),
             ),
         };
         let killed = found.into_iter().map(|it| it.id).collect();
-        let (target, start, timeout) = (self.target.clone(), self.start.clone(), self.timeout);
+        let (target, start, timeout) =
+            (self.target.target.clone(), self.start.clone(), self.timeout);
         let undo = Restarted { target, killed, start, timeout };
         Ok(Plan { will, by_hand: vec![by_hand], undo })
     }

@@ -3,6 +3,7 @@
 mod files;
 mod late;
 mod measured;
+mod order;
 
 use std::{fmt::Write as _, fs, os::unix::process::ExitStatusExt as _, time::Duration};
 
@@ -18,7 +19,7 @@ use super::{
 };
 
 const PAUSE: &str = "title: a pause\nbaseline: 50ms\nsettle: 1s\nmethod:\n  \
-    - process_pause: { target: { cmdline: 'sleep TAG' }, max_targets: 2, by: signal }\n    \
+    - process_pause: { target: { cmdline: 'sleep TAG', max_targets: 2 }, by: signal }\n    \
     for: 200ms\n";
 
 /// A hypothesis about the victims, and a fault beside it.

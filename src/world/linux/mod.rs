@@ -1,14 +1,18 @@
 //! The real machine.
 
+mod belongs;
 mod children;
 pub mod clock;
+mod command;
+pub mod dial;
 mod fabric;
 pub mod facts;
+mod files;
 pub mod held;
 pub mod hold;
 pub mod host;
 pub mod load;
-mod proc;
+pub mod proc;
 pub mod served;
 pub mod state;
 pub mod store;
@@ -20,7 +24,7 @@ use std::{path::PathBuf, sync::Arc};
 use crate::world::{
     World,
     host::HostError,
-    linux::{clock::LinuxClock, host::LinuxHost, web::LinuxWeb},
+    linux::{clock::LinuxClock, dial::LinuxDial, host::LinuxHost, web::LinuxWeb},
 };
 
 /// The world as it is. `program` is this executable: children that hold things for us run it.
@@ -28,8 +32,11 @@ pub fn world(program: PathBuf) -> Result<World, HostError> {
     Ok(World {
         host: Arc::new(LinuxHost::new(program)?),
         web: Arc::new(LinuxWeb::new()?),
+        dial: Arc::new(LinuxDial),
         clock: Arc::new(LinuxClock),
         mark: String::new(),
         rules: Arc::default(),
+        act: 0,
+        bounds: Arc::default(),
     })
 }

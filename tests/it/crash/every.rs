@@ -30,7 +30,7 @@ pub(super) struct Case {
     settings: &'static str,
 }
 
-const VICTIMS: &str = "target: { cmdline: 'sleep TAG' }, max_targets: 2";
+const VICTIMS: &str = "target: { cmdline: 'sleep TAG', max_targets: 2 }";
 
 /// All of them. What has no way back is not here: nobody heals it.
 pub(super) const CASES: &[Case] = &[
