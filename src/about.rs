@@ -21,6 +21,16 @@ pub enum Need {
     Kill,
     /// Read files that belong to root (`CAP_DAC_READ_SEARCH`), such as energy counters.
     ReadAll,
+    /// Trace processes of other users (`CAP_SYS_PTRACE`); one's own need nothing.
+    Trace,
+    /// Make control groups: root, or a delegated group.
+    Groups,
+    /// Change limits of processes of other users (`CAP_SYS_RESOURCE`); one's own need nothing.
+    Limits,
+    /// Speak to systemd as somebody who may stop services.
+    Systemd,
+    /// Speak to Docker's socket.
+    Docker,
 }
 
 impl Need {
@@ -29,6 +39,11 @@ impl Need {
         match self {
             Self::Kill => "run as the targets' user, as root, or with CAP_KILL",
             Self::ReadAll => "run as root or with CAP_DAC_READ_SEARCH",
+            Self::Trace => "run as the targets' user, as root, or with CAP_SYS_PTRACE",
+            Self::Groups => "run as root, or have the targets' control group delegated",
+            Self::Limits => "run as the targets' user, as root, or with CAP_SYS_RESOURCE",
+            Self::Systemd => "run as root, or be allowed to by polkit",
+            Self::Docker => "run as root or as a member of the group `docker`",
         }
     }
 }

@@ -21,7 +21,9 @@ pub mod report;
 // floor: contracts
 pub mod action;
 pub mod collector;
+pub mod container;
 pub mod export;
+pub mod group;
 pub mod held;
 pub mod meter;
 pub mod probe;

@@ -1,18 +1,50 @@
 //! Harm, one file a kind.
 
+mod clock_skew;
+mod container_pause;
+mod container_stop;
 mod cpu_burn;
+mod cpu_throttle;
+mod disk_fill;
+mod exec;
+mod fd_limit;
+mod file_fault;
+mod inode_fill;
+mod io_stress;
+mod io_throttle;
+mod memory_hog;
+mod memory_limit;
+mod port_occupy;
 mod process_kill;
 mod process_pause;
+mod process_restart;
 mod service_lever;
+mod service_stop;
 
 use crate::action::ActionKind;
 
 /// Every fault there is.
 pub const KINDS: &[ActionKind] = &[
+    ActionKind::fault::<clock_skew::ClockSkew>(),
+    ActionKind::fault::<container_pause::ContainerPause>(),
+    ActionKind::fault::<container_stop::ContainerStop>(),
     ActionKind::fault::<cpu_burn::CpuBurn>(),
+    ActionKind::fault::<cpu_throttle::CpuThrottle>(),
+    ActionKind::fault::<disk_fill::DiskFill>(),
+    ActionKind::fault::<exec::Exec>(),
+    ActionKind::fault::<fd_limit::FdLimit>(),
+    ActionKind::fault::<file_fault::FileFault>(),
+    ActionKind::fault::<inode_fill::InodeFill>(),
+    ActionKind::fault::<io_stress::IoStress>(),
+    ActionKind::fault::<io_throttle::IoThrottle>(),
+    ActionKind::fault::<memory_hog::MemoryHog>(),
+    ActionKind::fault::<memory_limit::MemoryLimit>(),
+    ActionKind::fault::<port_occupy::PortOccupy>(),
     ActionKind::fault::<process_kill::ProcessKill>(),
     ActionKind::fault::<process_pause::ProcessPause>(),
+    ActionKind::fault::<process_restart::ProcessRestart>(),
     ActionKind::fault::<service_lever::ServiceLever>(),
+    ActionKind::fault::<service_stop::ServiceStop>(),
 ];
 
 /// What a held child does, and for which fault.
@@ -24,4 +56,14 @@ pub struct Worker {
 }
 
 /// Every fault that has children.
-pub const WORKERS: &[Worker] = &[Worker { kind: "cpu_burn", work: cpu_burn::work }];
+pub const WORKERS: &[Worker] = &[
+    Worker { kind: "clock_skew", work: clock_skew::work },
+    Worker { kind: "cpu_burn", work: cpu_burn::work },
+    Worker { kind: "cpu_throttle", work: cpu_throttle::work },
+    Worker { kind: "disk_fill", work: disk_fill::work },
+    Worker { kind: "inode_fill", work: inode_fill::work },
+    Worker { kind: "io_stress", work: io_stress::work },
+    Worker { kind: "memory_hog", work: memory_hog::work },
+    Worker { kind: "port_occupy", work: port_occupy::work },
+    Worker { kind: "process_pause", work: process_pause::work },
+];

@@ -8,6 +8,7 @@ pub mod dial;
 pub mod dice;
 pub mod discipline;
 pub mod dns;
+pub mod fabric;
 pub mod files;
 pub mod folder;
 pub mod host;

@@ -1,7 +1,9 @@
 //! A simulated machine that counts effects and can lose its power at any of them.
 
+mod fabric;
+
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -33,6 +35,18 @@ pub struct Machine {
     pub users: BTreeMap<ProcessId, u32>,
     /// Files.
     pub files: BTreeMap<String, Vec<u8>>,
+    /// Permissions of files that have others than usual.
+    pub modes: BTreeMap<String, u32>,
+    /// Folders that were made.
+    pub folders: BTreeSet<String>,
+    /// The group of each process that was moved to one, by the kind of group and its number.
+    pub members: BTreeMap<(String, u32), String>,
+    /// How many descriptors a process may open, where it is not the usual number.
+    pub limits: BTreeMap<ProcessId, u64>,
+    /// Services, and their processes as they are when they run: started again, one is as it was.
+    pub services: BTreeMap<String, Vec<Process>>,
+    /// Containers: whether each runs, and is paused.
+    pub containers: BTreeMap<String, (bool, bool)>,
     /// What services say, by address; a request that changes something changes this.
     pub web: BTreeMap<String, String>,
     /// Commands that were run.
@@ -139,6 +153,19 @@ impl Sim {
         if told { Ok(done) } else { Err(HostError::PowerCut) }
     }
 
+    /// Docker's side of a request.
+    fn docker(&self, path: &str, method: Method) -> Result<Answer, WebError> {
+        let cut = |why: HostError| WebError::NoAnswer(why.to_string());
+        let answer = match method {
+            Method::Get | Method::Head => fabric::docker(&mut self.machine(), path),
+            Method::Post | Method::Put | Method::Delete => {
+                self.whole(|machine| fabric::docker(machine, path)).map_err(cut)?
+            }
+        };
+        let (status, body) = answer.unwrap_or((404, String::new()));
+        Ok(Answer { status, body: body.into_bytes() })
+    }
+
     /// An effect that happens wholly or not at all.
     fn whole<T: Default>(&self, act: impl FnOnce(&mut Machine) -> T) -> Result<T, HostError> {
         self.effect(|machine, halfway| if halfway { T::default() } else { act(machine) })
@@ -192,7 +219,7 @@ impl Host for Sim {
         let gone = self.process(who)?.is_none();
         self.whole(|machine| match signal {
             Signal::Kill | Signal::Term | Signal::Int => {
-                machine.processes.remove(who);
+                fabric::end(machine, who);
                 machine.held.remove(who);
             }
             Signal::Stop | Signal::Cont => {
@@ -205,7 +232,9 @@ impl Host for Sim {
     }
 
     fn read(&self, path: &str) -> Result<Option<Vec<u8>>, HostError> {
-        Ok(self.lock().0.files.get(path).cloned())
+        let machine = &self.lock().0;
+        let told = || fabric::told(machine, path).map(String::into_bytes);
+        Ok(machine.files.get(path).cloned().or_else(told))
     }
 
     fn open(&self, path: String) -> BoxFuture<'_, Result<Option<File>, HostError>> {
@@ -260,16 +289,29 @@ impl Host for Sim {
         _: Duration,
     ) -> BoxFuture<'_, Result<Finished, HostError>> {
         async move {
-            self.whole(|machine| machine.commands.push(argv))?;
-            Ok(Finished { code: Some(0), said: String::new(), output: String::new() })
+            let code = self.whole(|machine| fabric::run(machine, &argv))?;
+            Ok(Finished { code: Some(code), said: String::new(), output: String::new() })
         }
         .boxed()
+    }
+
+    fn asked(&self, argv: Vec<String>, _: Duration) -> BoxFuture<'_, Result<Finished, HostError>> {
+        let unit = argv.last().cloned().unwrap_or_default();
+        let active = fabric::is_active(&self.lock().0, &unit);
+        let said = if active { "active\n" } else { "inactive\n" };
+        let code = Some(if active { 0 } else { 3 });
+        std::future::ready(Ok(Finished { code, said: said.to_owned(), output: said.to_owned() }))
+            .boxed()
     }
 }
 
 impl Web for Sim {
     fn ask(&self, ask: Ask) -> BoxFuture<'_, Result<Answer, WebError>> {
         async move {
+            if let Some((_, path)) = ask.url.strip_prefix("unix:").and_then(|it| it.split_once(':'))
+            {
+                return self.docker(path, ask.method);
+            }
             let found = self.lock().0.web.get(&ask.url).cloned();
             let Some(body) = found else {
                 return Err(WebError::NotConnected(format!("nobody is at {}", ask.url)));
