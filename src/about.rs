@@ -21,6 +21,8 @@ pub enum Need {
     Kill,
     /// Read files that belong to root (`CAP_DAC_READ_SEARCH`), such as energy counters.
     ReadAll,
+    /// Change the network (`CAP_NET_ADMIN`): the machine's, or one of one's own.
+    Network,
 }
 
 impl Need {
@@ -29,6 +31,9 @@ impl Need {
         match self {
             Self::Kill => "run as the targets' user, as root, or with CAP_KILL",
             Self::ReadAll => "run as root or with CAP_DAC_READ_SEARCH",
+            Self::Network => {
+                "run as root, with CAP_NET_ADMIN, or in a network of your own (`unshare -Urn`)"
+            }
         }
     }
 }

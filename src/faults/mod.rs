@@ -1,6 +1,10 @@
 //! Harm, one file a kind.
 
+mod connection_reset;
 mod cpu_burn;
+mod network_bandwidth;
+mod network_loss;
+mod network_partition;
 mod process_kill;
 mod process_pause;
 
@@ -8,7 +12,11 @@ use crate::action::ActionKind;
 
 /// Every fault there is.
 pub const KINDS: &[ActionKind] = &[
+    ActionKind::fault::<connection_reset::ConnectionReset>(),
     ActionKind::fault::<cpu_burn::CpuBurn>(),
+    ActionKind::fault::<network_bandwidth::NetworkBandwidth>(),
+    ActionKind::fault::<network_loss::NetworkLoss>(),
+    ActionKind::fault::<network_partition::NetworkPartition>(),
     ActionKind::fault::<process_kill::ProcessKill>(),
     ActionKind::fault::<process_pause::ProcessPause>(),
 ];
@@ -22,4 +30,9 @@ pub struct Worker {
 }
 
 /// Every fault that has children.
-pub const WORKERS: &[Worker] = &[Worker { kind: "cpu_burn", work: cpu_burn::work }];
+pub const WORKERS: &[Worker] = &[
+    Worker { kind: "cpu_burn", work: cpu_burn::work },
+    Worker { kind: "network_bandwidth", work: network_bandwidth::work },
+    Worker { kind: "network_loss", work: network_loss::work },
+    Worker { kind: "network_partition", work: network_partition::work },
+];

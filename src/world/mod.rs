@@ -8,6 +8,7 @@ pub mod folder;
 pub mod host;
 pub mod kept;
 pub mod linux;
+pub mod net;
 pub mod roots;
 pub mod rules;
 pub mod shelf;
@@ -19,13 +20,15 @@ pub mod web;
 
 use std::sync::Arc;
 
-use crate::world::{clock::Clock, host::Host, rules::Rules, web::Web};
+use crate::world::{clock::Clock, host::Host, net::Net, rules::Rules, web::Web};
 
 /// The hands and eyes that an action or a probe is given.
 #[derive(Clone)]
 pub struct World {
     /// Processes, files, commands.
     pub host: Arc<dyn Host>,
+    /// Packets and connections.
+    pub net: Arc<dyn Net>,
     /// Requests to services.
     pub web: Arc<dyn Web>,
     /// The time. For waiting, use `tokio::time`.

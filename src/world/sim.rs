@@ -1,7 +1,7 @@
 //! A simulated machine that counts effects and can lose its power at any of them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -12,6 +12,7 @@ use crate::world::{
     World,
     clock::{Clock, Stamp},
     host::{Finished, HOLD, Host, HostError, Process, ProcessId, Sent, Signal, Told},
+    net::{Connection, Net, Table},
     store::{Care, Store},
     web::{Answer, Ask, Method, Web, WebError},
 };
@@ -27,6 +28,8 @@ pub struct Machine {
     pub files: BTreeMap<String, Vec<u8>>,
     /// What services say, by address; a request that changes something changes this.
     pub web: BTreeMap<String, String>,
+    /// TCP connections.
+    pub connections: BTreeSet<Connection>,
     /// Commands that were run.
     pub commands: Vec<Vec<String>>,
     /// The run's journal. Not a part of the world that a run must restore.
@@ -102,6 +105,7 @@ impl Sim {
     pub fn world(&self) -> World {
         World {
             host: Arc::new(self.clone()),
+            net: Arc::new(self.clone()),
             web: Arc::new(self.clone()),
             clock: Arc::new(SimClock),
             mark: String::new(),
@@ -233,6 +237,30 @@ impl Host for Sim {
             Ok(Finished { code: Some(0), said: String::new() })
         }
         .boxed()
+    }
+}
+
+impl Net for Sim {
+    fn rehearse(&self, _: &Table) -> Result<(), HostError> {
+        Ok(())
+    }
+
+    fn login_ports(&self) -> Result<Vec<u16>, HostError> {
+        Ok(vec![22])
+    }
+
+    fn connections(&self) -> Result<Vec<Connection>, HostError> {
+        Ok(self.lock().0.connections.iter().cloned().collect())
+    }
+
+    fn can_reset(&self) -> Result<(), HostError> {
+        Ok(())
+    }
+
+    fn reset(&self, which: &Connection) -> Result<Sent, HostError> {
+        let gone = !self.lock().0.connections.contains(which);
+        self.whole(|machine| machine.connections.remove(which))?;
+        Ok(if gone { Sent::Gone } else { Sent::Delivered })
     }
 }
 

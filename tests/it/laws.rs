@@ -4,7 +4,7 @@
 
 mod chance;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::SocketAddr};
 
 use holdfast::{
     engine::{
@@ -23,7 +23,10 @@ use holdfast::{
         lines::{Act, Script},
         read,
     },
-    world::sim::{Cut, Machine, Sim, process},
+    world::{
+        net::Connection,
+        sim::{Cut, Machine, Sim, process},
+    },
 };
 
 const RUN: &str = "20260101T000000Z-00000001";
@@ -72,6 +75,14 @@ fn clean() -> Machine {
         for pid in [100 + 2 * n, 101 + 2 * n] {
             let it = process(pid, &name);
             machine.processes.insert(it.id.clone(), it);
+        }
+    }
+    for peer in words(|it| it.parse::<SocketAddr>().is_ok()) {
+        let peer = peer.parse().expect("an address");
+        for cookie in [1, 2] {
+            let local =
+                SocketAddr::from(([10, 0, 0, 1], 40_000 + u16::try_from(cookie).unwrap_or(0)));
+            machine.connections.insert(Connection { local, peer, device: 0, cookie, user: 0 });
         }
     }
     for url in words(|it| it.starts_with("http://")) {

@@ -19,6 +19,7 @@ mod ground;
 mod journal;
 mod laws;
 mod manifest;
+mod net;
 mod sandbox;
 mod scenarios;
 mod stage;
