@@ -4,7 +4,7 @@ use core::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     action::{Effect, Failure, Refusal},
@@ -250,13 +250,18 @@ pub struct HeldTable {
 impl HeldTable {
     /// What the kernel would be asked for, which it has said that it can do.
     pub fn plan(traffic: &Traffic, harm: Harm, world: &World) -> Result<Self, Refusal> {
-        let mut table = Table {
-            name: Table::name_of(&world.mark),
-            packets: traffic.packets(world)?,
-            direction: traffic.direction,
-            exit: traffic.exit(harm),
-            harm,
-        };
+        let packets = traffic.packets(world)?;
+        Self::of((packets, traffic.direction, traffic.exit(harm)), harm, world)
+    }
+
+    /// The same, for packets that are known already.
+    pub fn of(
+        (packets, direction, exit): (Packets, Direction, Exit),
+        harm: Harm,
+        world: &World,
+    ) -> Result<Self, Refusal> {
+        let name = Table::name_of(&world.mark);
+        let mut table = Table { name, packets, direction, exit, harm };
         if let Err(why) = world.net.rehearse(&table) {
             // An older kernel can meet at the socket what it cannot meet at the device.
             table.exit = Exit::Socket;
@@ -281,10 +286,15 @@ impl HeldTable {
         vec![self.children.by_hand()]
     }
 
-    /// Has a child of the fault `kind` hold it.
-    pub async fn stand(&self, kind: &str, world: &World) -> Result<(), Failure> {
-        let table = serde_json::to_string(&self.table)?;
-        self.children.stand(kind, &[table], world).await
+    /// Has a child of the fault `kind` hold it, which is told `more`.
+    pub async fn stand(
+        &self,
+        kind: &str,
+        more: &impl Serialize,
+        world: &World,
+    ) -> Result<(), Failure> {
+        let args = [serde_json::to_string(&self.table)?, serde_json::to_string(more)?];
+        self.children.stand(kind, &args, world).await
     }
 
     /// Whether packets came to harm: waits a while for one to come by.
@@ -302,17 +312,13 @@ impl HeldTable {
             };
             if counts.harmed > 0 {
                 return Ok(Effect::Seen(format!(
-                    "{} of the first {} packets {what}",
+                    "{} of the first {} {what}",
                     counts.harmed, counts.seen
                 )));
             }
             tokio::time::sleep(COMES.1).await;
         }
-        Ok(Effect::NotSeen(format!(
-            "{} packets came by in {:?}, and none {what}",
-            counts.seen,
-            COMES.1 * COMES.0
-        )))
+        Ok(Effect::NotSeen(format!("in {:?}, 0 of {} {what}", COMES.1 * COMES.0, counts.seen)))
     }
 
     /// Takes it away.
@@ -322,9 +328,10 @@ impl HeldTable {
 }
 
 /// What the child of [`HeldTable::stand`] was given.
-pub fn table(args: &[String]) -> Result<Table, String> {
-    let text = args.first().ok_or("no table was given")?;
-    serde_json::from_str(text).map_err(|why| format!("the table cannot be read: {why}"))
+pub fn given<T: DeserializeOwned>(args: &[String]) -> Result<(Table, T), String> {
+    let [table, more] = args else { return Err("no table was given".to_owned()) };
+    let no = |why| format!("the table cannot be read: {why}");
+    Ok((serde_json::from_str(table).map_err(no)?, serde_json::from_str(more).map_err(no)?))
 }
 
 #[cfg(test)]

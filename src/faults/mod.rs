@@ -2,7 +2,9 @@
 
 mod connection_reset;
 mod cpu_burn;
+mod dns_fault;
 mod network_bandwidth;
+mod network_delay;
 mod network_loss;
 mod network_partition;
 mod process_kill;
@@ -14,7 +16,9 @@ use crate::action::ActionKind;
 pub const KINDS: &[ActionKind] = &[
     ActionKind::fault::<connection_reset::ConnectionReset>(),
     ActionKind::fault::<cpu_burn::CpuBurn>(),
+    ActionKind::fault::<dns_fault::DnsFault>(),
     ActionKind::fault::<network_bandwidth::NetworkBandwidth>(),
+    ActionKind::fault::<network_delay::NetworkDelay>(),
     ActionKind::fault::<network_loss::NetworkLoss>(),
     ActionKind::fault::<network_partition::NetworkPartition>(),
     ActionKind::fault::<process_kill::ProcessKill>(),
@@ -32,7 +36,9 @@ pub struct Worker {
 /// Every fault that has children.
 pub const WORKERS: &[Worker] = &[
     Worker { kind: "cpu_burn", work: cpu_burn::work },
+    Worker { kind: "dns_fault", work: dns_fault::work },
     Worker { kind: "network_bandwidth", work: network_bandwidth::work },
+    Worker { kind: "network_delay", work: network_delay::work },
     Worker { kind: "network_loss", work: network_loss::work },
     Worker { kind: "network_partition", work: network_partition::work },
 ];

@@ -89,11 +89,11 @@ impl Action for NetworkBandwidth {
     }
 
     async fn apply(&self, it: &HeldTable, world: &World) -> Result<(), Failure> {
-        it.stand(Self::ABOUT.name, world).await
+        it.stand(Self::ABOUT.name, &(), world).await
     }
 
     async fn effect(it: &HeldTable, world: &World) -> Result<Effect, Failure> {
-        it.effect("came too fast", world).await
+        it.effect("packets came too fast", world).await
     }
 
     async fn undo(it: &HeldTable, world: &World) -> Result<(), Failure> {
@@ -103,7 +103,8 @@ impl Action for NetworkBandwidth {
 
 /// What the child does.
 pub(super) fn work(args: &[String]) -> Result<Infallible, String> {
-    nft::hold(&traffic::table(args)?)
+    let (table, ()) = traffic::given(args)?;
+    nft::hold(&table)
 }
 
 #[cfg(test)]

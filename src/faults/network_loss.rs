@@ -61,11 +61,11 @@ impl Action for NetworkLoss {
     }
 
     async fn apply(&self, it: &HeldTable, world: &World) -> Result<(), Failure> {
-        it.stand(Self::ABOUT.name, world).await
+        it.stand(Self::ABOUT.name, &(), world).await
     }
 
     async fn effect(it: &HeldTable, world: &World) -> Result<Effect, Failure> {
-        it.effect("were lost", world).await
+        it.effect("packets were lost", world).await
     }
 
     async fn undo(it: &HeldTable, world: &World) -> Result<(), Failure> {
@@ -75,7 +75,8 @@ impl Action for NetworkLoss {
 
 /// What the child does.
 pub(super) fn work(args: &[String]) -> Result<Infallible, String> {
-    nft::hold(&traffic::table(args)?)
+    let (table, ()) = traffic::given(args)?;
+    nft::hold(&table)
 }
 
 #[cfg(test)]

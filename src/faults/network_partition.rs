@@ -58,11 +58,11 @@ impl Action for NetworkPartition {
     }
 
     async fn apply(&self, it: &HeldTable, world: &World) -> Result<(), Failure> {
-        it.stand(Self::ABOUT.name, world).await
+        it.stand(Self::ABOUT.name, &(), world).await
     }
 
     async fn effect(it: &HeldTable, world: &World) -> Result<Effect, Failure> {
-        it.effect("did not get through", world).await
+        it.effect("packets did not get through", world).await
     }
 
     async fn undo(it: &HeldTable, world: &World) -> Result<(), Failure> {
@@ -72,5 +72,6 @@ impl Action for NetworkPartition {
 
 /// What the child does.
 pub(super) fn work(args: &[String]) -> Result<Infallible, String> {
-    nft::hold(&traffic::table(args)?)
+    let (table, ()) = traffic::given(args)?;
+    nft::hold(&table)
 }

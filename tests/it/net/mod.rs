@@ -3,5 +3,6 @@
 
 mod bench;
 mod connections;
+mod names;
 mod packets;
 mod rate;

@@ -155,7 +155,7 @@ fn a_user_s_own_packets_can_be_meant() {
         let it = Standing::begin(&fault("12345"), || {
             assert_eq!(line.arrive(10), 10);
         });
-        assert!(it.effect().contains("0 packets came by"), "{}", it.effect());
+        assert!(it.effect().contains("0 of 0 packets"), "{}", it.effect());
         it.end();
     });
 }

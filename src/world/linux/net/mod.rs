@@ -2,9 +2,13 @@
 
 mod devices;
 mod diag;
+pub mod dns;
+pub mod door;
 mod expr;
 mod netlink;
 pub mod nft;
+mod question;
+pub mod relay;
 
 use crate::world::{
     host::{HostError, Sent},
