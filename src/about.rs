@@ -23,6 +23,9 @@ pub enum Need {
     ReadAll,
     /// Change the network (`CAP_NET_ADMIN`): the machine's, or one of one's own.
     Network,
+    /// Trace processes of other users, or where `kernel.yama.ptrace_scope` is above 0
+    /// (`CAP_SYS_PTRACE`); one's own need nothing else.
+    Trace,
 }
 
 impl Need {
@@ -31,6 +34,10 @@ impl Need {
         match self {
             Self::Kill => "run as the targets' user, as root, or with CAP_KILL",
             Self::ReadAll => "run as root or with CAP_DAC_READ_SEARCH",
+            Self::Trace => {
+                "run as the targets' user with kernel.yama.ptrace_scope 0, as root, or with \
+                 CAP_SYS_PTRACE"
+            }
             Self::Network => {
                 "run as root, with CAP_NET_ADMIN, or in a network of your own (`unshare -Urn`)"
             }

@@ -1,7 +1,6 @@
 //! Which packets an act may touch, as users say it; and the table of rules that a child holds.
 
 use core::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -12,14 +11,9 @@ use crate::{
     units::HOLE,
     world::{
         World,
-        host::Told,
-        linux::net::nft::Counts,
         net::{Direction, Exit, Harm, Network, Packets, Protocol, Table},
     },
 };
-
-/// How long a packet may take to come by: looks, and the time between two.
-const COMES: (u32, Duration) = (150, Duration::from_millis(20));
 
 /// Packets. All that is said must fit, and something must be said.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -299,26 +293,7 @@ impl HeldTable {
 
     /// Whether packets came to harm: waits a while for one to come by.
     pub async fn effect(&self, what: &str, world: &World) -> Result<Effect, Failure> {
-        let mut counts = Counts::default();
-        let living = self.children.living(world)?;
-        let Some(child) = living.first() else {
-            return Ok(Effect::NotSeen("no child of ours runs".to_owned()));
-        };
-        for _ in 0..COMES.0 {
-            counts = match world.host.told(child) {
-                Told::Stands(said) => serde_json::from_str(&said).unwrap_or_default(),
-                Told::Failed(why) => return Ok(Effect::NotSeen(why)),
-                Told::Nothing => counts,
-            };
-            if counts.harmed > 0 {
-                return Ok(Effect::Seen(format!(
-                    "{} of the first {} {what}",
-                    counts.harmed, counts.seen
-                )));
-            }
-            tokio::time::sleep(COMES.1).await;
-        }
-        Ok(Effect::NotSeen(format!("in {:?}, 0 of {} {what}", COMES.1 * COMES.0, counts.seen)))
+        self.children.counted(what, world).await
     }
 
     /// Takes it away.

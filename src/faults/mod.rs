@@ -9,6 +9,7 @@ mod network_loss;
 mod network_partition;
 mod process_kill;
 mod process_pause;
+mod syscall_fault;
 
 use crate::action::ActionKind;
 
@@ -23,6 +24,7 @@ pub const KINDS: &[ActionKind] = &[
     ActionKind::fault::<network_partition::NetworkPartition>(),
     ActionKind::fault::<process_kill::ProcessKill>(),
     ActionKind::fault::<process_pause::ProcessPause>(),
+    ActionKind::fault::<syscall_fault::SyscallFault>(),
 ];
 
 /// What a held child does, and for which fault.
@@ -41,4 +43,5 @@ pub const WORKERS: &[Worker] = &[
     Worker { kind: "network_delay", work: network_delay::work },
     Worker { kind: "network_loss", work: network_loss::work },
     Worker { kind: "network_partition", work: network_partition::work },
+    Worker { kind: "syscall_fault", work: syscall_fault::work },
 ];

@@ -13,7 +13,7 @@ use crate::{
     traffic::{self, HeldTable, Traffic},
     units::Span,
     world::{
-        World,
+        World, dice,
         linux::net::{
             door,
             relay::{self, Delay},
@@ -72,7 +72,7 @@ impl Action for NetworkDelay {
             jitter_micros,
             comes: matches!(way, Direction::In | Direction::Both),
             goes: matches!(way, Direction::Out | Direction::Both),
-            seed: seed(&world.mark),
+            seed: dice::of(&world.mark),
         };
         let jitter = self.jitter.map_or_else(String::new, |it| format!(", ±{it}"));
         Ok(Plan {
@@ -98,12 +98,6 @@ impl Action for NetworkDelay {
     async fn undo(it: &Relayed, world: &World) -> Result<(), Failure> {
         it.table.end(world).await
     }
-}
-
-/// A chance of its own for each act: its run's id has the run's chance in it.
-fn seed(mark: &str) -> u64 {
-    mark.bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |sum, it| (sum ^ u64::from(it)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// What the child does.

@@ -1,6 +1,7 @@
 //! Everything outside the program. Nothing else in the crate reaches past this wall.
 
 pub mod asker;
+pub mod calls;
 pub mod clock;
 pub mod dice;
 pub mod discipline;

@@ -8,9 +8,11 @@ pub mod host;
 pub mod load;
 pub mod net;
 mod proc;
+mod ptrace;
 pub mod served;
 pub mod state;
 pub mod store;
+pub mod trace;
 pub mod watch;
 pub mod web;
 

@@ -2,6 +2,7 @@
 //! slowed is measured from outside, by plain sockets.
 
 mod bench;
+mod calls;
 mod connections;
 mod names;
 mod packets;

@@ -27,8 +27,9 @@ fn resolver() {
     thread::spawn(move || {
         let mut query = [0; 512];
         while let Ok((n, from)) = socket.recv_from(&mut query) {
-            let said = [&query[..n], b"truth"].concat();
-            socket.send_to(&said, from).expect("it is taken");
+            let said = [query.get(..n).unwrap_or_default(), b"truth"].concat();
+            // An answer may be lost as redirection begins or ends; whoever asks asks again.
+            drop(socket.send_to(&said, from));
         }
     });
     thread::spawn(move || {
@@ -45,10 +46,15 @@ fn resolver() {
     });
 }
 
-/// What is answered to a question over UDP within a second.
+/// What is answered to a question over UDP, asked three times as resolvers do.
 fn ask(name: &str) -> Option<Vec<u8>> {
+    (0..3).find_map(|_| ask_for(name, Duration::from_secs(1)))
+}
+
+/// The same, for those who ask again soon.
+fn ask_for(name: &str, length: Duration) -> Option<Vec<u8>> {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
-    socket.set_read_timeout(Some(Duration::from_secs(1))).expect("a socket");
+    socket.set_read_timeout(Some(length)).expect("a socket");
     socket.connect((Ipv4Addr::LOCALHOST, 53)).expect("an address");
     socket.send(&query(name)).expect("it is taken");
     let mut said = vec![0; 512];
@@ -77,7 +83,7 @@ fn true_of(name: &str) -> Vec<u8> {
 
 /// The code of an answer.
 fn code(said: &[u8]) -> u8 {
-    said[3] & 15
+    said.get(3).expect("a head") & 15
 }
 
 #[test]
@@ -101,7 +107,8 @@ fn only_the_names_that_are_named_are_answered_wrongly() {
             if let Some(wanted) = wanted {
                 assert_eq!(code(&ask_tcp("un.lists")), wanted, "{answer}");
             }
-            it.kill(|| ask("kyc.bank") == Some(true_of("kyc.bank")));
+            let soon = Duration::from_millis(50);
+            it.kill(|| ask_for("kyc.bank", soon) == Some(true_of("kyc.bank")));
         }
         let fault = "dns_fault: { names: ['*'], answer: wrong, address: 192.0.2.7 }";
         let it = Standing::begin(fault, || {

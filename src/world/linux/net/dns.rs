@@ -20,11 +20,13 @@ use tokio::{
 };
 
 use crate::world::{
-    linux::net::{
-        door::{self, Door},
-        netlink::{Attrs, Socket, attr, message},
-        nft::Counts,
-        question::{self, Question},
+    linux::{
+        hold::Counts,
+        net::{
+            door::{self, Door},
+            netlink::{Attrs, Socket, attr, message},
+            question::{self, Question},
+        },
     },
     net::Table,
 };

@@ -15,7 +15,10 @@ use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 
 use crate::world::{
-    linux::net::nft::{self, Counts, Owned},
+    linux::{
+        hold::{self, Counts},
+        net::nft::Owned,
+    },
     net::{Harm, Table},
 };
 
@@ -101,7 +104,7 @@ pub(super) async fn datagrams(to: SocketAddr) -> io::Result<UdpSocket> {
 /// Says what was counted, for ever.
 pub(super) async fn tell(counts: impl Fn() -> Counts) -> std::convert::Infallible {
     loop {
-        nft::tell(counts());
+        hold::count(counts());
         tokio::time::sleep(TELLS_EVERY).await;
     }
 }

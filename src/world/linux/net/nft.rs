@@ -6,12 +6,11 @@
 use std::{convert::Infallible, time::Duration};
 
 use rustix::{io::Errno, net::netlink};
-use serde::{Deserialize, Serialize};
 
 use crate::world::{
-    host::{HostError, Told},
+    host::HostError,
     linux::{
-        hold,
+        hold::{self, Counts},
         net::{
             devices,
             expr::{self, Expr, Family, HARMED, SEEN, Way},
@@ -36,16 +35,6 @@ const GET_OBJECT: u16 = MESSAGES + 19;
 const OWNER: u32 = 2;
 /// How often a holder says what it has counted.
 const COUNTS_EVERY: Duration = Duration::from_millis(20);
-
-/// What a table has counted so far, in packets.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Counts {
-    /// Those that fitted.
-    pub seen: u64,
-    /// Those that came to harm.
-    pub harmed: u64,
-}
 
 /// A table that stands as long as this value does.
 pub struct Owned {
@@ -219,15 +208,9 @@ fn packets(it: &Message) -> Option<u64> {
 pub fn hold(table: &Table) -> Result<Infallible, String> {
     let owned = Owned::stand(table).map_err(|why| why.to_string())?;
     loop {
-        tell(owned.counts().map_err(|why| why.to_string())?);
+        hold::count(owned.counts().map_err(|why| why.to_string())?);
         thread::nap(COUNTS_EVERY);
     }
-}
-
-/// Tells the parent what was counted.
-pub fn tell(counts: Counts) {
-    let said = serde_json::to_string(&counts).expect("two numbers are plain data");
-    hold::tell(&Told::Stands(said));
 }
 
 /// Has the kernel check a table, and not do it.

@@ -17,9 +17,9 @@ use tokio::{
 
 use crate::world::{
     dice::Dice,
-    linux::net::{
-        door::{self, Door},
-        nft::Counts,
+    linux::{
+        hold::Counts,
+        net::door::{self, Door},
     },
     net::Table,
 };
