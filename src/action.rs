@@ -92,10 +92,13 @@ pub enum Refusal {
         allowed: u32,
     },
     /// It must not be touched.
-    #[error(
-        "{0} is protected: it is this program or works for it, one of its parents, or process 1"
-    )]
-    Protected(String),
+    #[error("{who} is protected: {why}")]
+    Protected {
+        /// Who.
+        who: String,
+        /// Why, as the rest of "it is protected:".
+        why: String,
+    },
     /// The world is not as the act needs it.
     #[error("{0}")]
     NotReady(String),

@@ -1,10 +1,20 @@
 //! The contract of those who read a corner of the machine, and what they fill.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use crate::{
     about::About,
-    world::roots::{self, Roots, Unread, Volume},
+    pattern::Patterns,
+    world::{
+        roots::{self, Roots, Unread, Volume},
+        tasks::Tasks,
+    },
 };
 
 /// Reads a corner of the machine. Sync, spawns nothing, keeps its buffers from scrape to scrape.
@@ -35,6 +45,10 @@ pub struct Setup {
     pub state: PathBuf,
     /// How a file system is asked for its size. A test may have one that never answers.
     pub volume: VolumeOf,
+    /// What is shown and what is left out, by the user's word.
+    pub patterns: Patterns,
+    /// The processes, which several look at.
+    pub tasks: Arc<Mutex<Tasks>>,
 }
 
 /// Asks the file system mounted at a path for its size; can block for ever.
@@ -42,7 +56,8 @@ pub type VolumeOf = fn(&Path) -> Result<Volume, Unread>;
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { state: PathBuf::new(), volume: roots::volume }
+        let (patterns, tasks) = (Patterns::default(), Arc::default());
+        Self { state: PathBuf::new(), volume: roots::volume, patterns, tasks }
     }
 }
 
@@ -97,7 +112,11 @@ pub struct Samples {
     families: Vec<Family>,
     rows: Vec<Row>,
     labels: Vec<(Cut, Cut)>,
+    round: Option<u64>,
 }
+
+/// Numbers rounds; no two have the same number.
+static ROUNDS: AtomicU64 = AtomicU64::new(0);
 
 /// A piece of the text, by its ends.
 type Cut = (usize, usize);
@@ -170,6 +189,12 @@ impl Samples {
         self.families.clear();
         self.rows.clear();
         self.labels.clear();
+        self.round = Some(ROUNDS.fetch_add(1, Ordering::Relaxed));
+    }
+
+    /// Which refilling this is. What was looked at in this round is not looked at again.
+    pub fn round(&self) -> Option<u64> {
+        self.round
     }
 
     /// How far it is filled.
@@ -193,8 +218,11 @@ impl Samples {
     /// Takes over all that another one has, but for families that are here already: a page has
     /// each name once. Says how many rows were left out.
     pub fn append_new(&mut self, other: &Self) -> usize {
+        let theirs: std::collections::BTreeSet<&str> =
+            other.families().map(|it| it.name()).collect();
+        let here = self.families.iter().map(|it| self.piece(it.name));
         let here: std::collections::BTreeSet<String> =
-            self.families.iter().map(|it| self.piece(it.name).to_owned()).collect();
+            here.filter(|it| theirs.contains(it)).map(str::to_owned).collect();
         self.append_if(other, |name| !here.contains(name));
         let clash = other.families().filter(|it| here.contains(it.name()));
         clash.map(|it| it.rows().count()).sum()
@@ -216,7 +244,22 @@ impl Samples {
 
     /// Takes over all that another one has.
     pub fn append(&mut self, other: &Self) {
-        self.append_if(other, |_| true);
+        let by = self.mark();
+        let moved = |(from, to): Cut| (from + by.text, to + by.text);
+        self.text.push_str(&other.text);
+        self.families.extend(other.families.iter().map(|it| Family {
+            name: moved(it.name),
+            help: moved(it.help),
+            kind: it.kind,
+            rows_from: it.rows_from + by.rows,
+        }));
+        self.rows.extend(
+            other
+                .rows
+                .iter()
+                .map(|it| Row { labels_from: it.labels_from + by.labels, value: it.value }),
+        );
+        self.labels.extend(other.labels.iter().map(|(name, said)| (moved(*name), moved(*said))));
     }
 
     fn append_if(&mut self, other: &Self, wanted: impl Fn(&str) -> bool) {

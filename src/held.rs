@@ -66,7 +66,8 @@ impl Held {
         Ok(self.living(world)?.first().map_or(Told::Nothing, |it| world.host.told(it)))
     }
 
-    /// Whether harm was done, as a child of [`crate::world::linux::hold::count`] tells it: waits a while for some.
+    /// Whether harm was done, as children tell it that count (`world::linux::hold::count`): waits a
+    /// while for some.
     pub async fn counted(&self, what: &str, world: &World) -> Result<Effect, Failure> {
         let mut counts = Counts::default();
         let living = self.living(world)?;

@@ -6,6 +6,7 @@
 
 // floor: words that mean the same everywhere
 pub mod about;
+pub mod pattern;
 pub mod units;
 pub mod verdict;
 // floor: what the user wrote

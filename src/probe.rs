@@ -1,6 +1,6 @@
 //! The one way to look at the world.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -38,6 +38,34 @@ pub enum Datum {
     Number(f64),
     /// A text.
     Text(String),
+}
+
+impl Datum {
+    /// A count. A double holds whole numbers up to 2^53.
+    pub fn count(n: impl TryInto<u64>) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "what is counted here is far smaller")]
+        let number = n.try_into().unwrap_or(u64::MAX) as f64;
+        Self::Number(number)
+    }
+
+    /// A time in milliseconds.
+    pub fn millis(took: Duration) -> Self {
+        Self::Number(took.as_secs_f64() * 1_000.0)
+    }
+
+    /// The time since `from` on the world's clock, in milliseconds.
+    pub fn since(from: u64, world: &World) -> Self {
+        Self::millis(Duration::from_micros(world.clock.now_us().saturating_sub(from)))
+    }
+}
+
+/// A file that a probe cannot look without.
+pub fn needed(path: &str, world: &World) -> Result<Vec<u8>, Blind> {
+    match world.host.read(path) {
+        Ok(Some(bytes)) => Ok(bytes),
+        Ok(None) => Err(Blind(format!("there is no file {path}"))),
+        Err(why) => Err(Blind(why.to_string())),
+    }
 }
 
 impl std::fmt::Display for Datum {

@@ -56,7 +56,7 @@ const LABELS_MAX: usize = 16;
 const LABEL_BYTES_MAX: usize = 256;
 
 /// Reads the file; `known` are the collectors that there are.
-pub(crate) fn load(path: &Path, known: &[&str]) -> Result<AgentFile, Refused> {
+pub fn load(path: &Path, known: &[&str]) -> Result<AgentFile, Refused> {
     settings_file::load(path, |written: Written, out| {
         let mut file = AgentFile { textfiles: written.textfile.directory, ..AgentFile::default() };
         for (at, (name, said)) in written.labels.into_iter().enumerate() {

@@ -21,6 +21,8 @@ pub struct Settings {
     pub off: std::collections::BTreeSet<String>,
     /// If these were named, all others are off.
     pub only: Option<std::collections::BTreeSet<String>>,
+    /// What is shown of a collector's corner, and what is left out.
+    pub patterns: crate::pattern::Patterns,
     /// Whether the agent tells of its own process.
     pub own: bool,
     /// Where the machine's files are.

@@ -1,12 +1,17 @@
 //! Samples as the two text forms of Prometheus.
 //!
 //! prometheus-client is the registry and writes `OpenMetrics` 1.0; text 0.0.4 is translated from
-//! it line by line. Help is escaped here, since the library leaves that to the caller.
+//! it, a family at a time: rows are the same in both, and where they begin is noted while they are
+//! written, so that nobody looks for it. Help is escaped here, since the library leaves that to
+//! the caller.
 
 use std::{
     borrow::Cow,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use prometheus_client::{
@@ -28,6 +33,7 @@ pub struct Exposition {
     registry: Registry,
     shown: Arc<Mutex<Samples>>,
     labels: Arc<Mutex<Vec<(String, String)>>>,
+    places: Arc<Places>,
     open_metrics: String,
     text: String,
 }
@@ -35,11 +41,15 @@ pub struct Exposition {
 impl Default for Exposition {
     fn default() -> Self {
         let shown = Arc::new(Mutex::new(Samples::default()));
-        let labels = Arc::default();
+        let (labels, places) = (Arc::default(), Arc::<Places>::default());
         let mut registry = Registry::default();
-        let (samples, labelled) = (Arc::clone(&shown), Arc::clone(&labels));
-        registry.register_collector(Box::new(Shown { samples, labels: labelled }));
-        Self { registry, shown, labels, open_metrics: String::new(), text: String::new() }
+        registry.register_collector(Box::new(Shown {
+            samples: Arc::clone(&shown),
+            labels: Arc::clone(&labels),
+            places: Arc::clone(&places),
+        }));
+        let (open_metrics, text) = (String::new(), String::new());
+        Self { registry, shown, labels, places, open_metrics, text }
     }
 }
 
@@ -56,8 +66,10 @@ impl Exposition {
             std::mem::swap(&mut *shown, samples);
         };
         self.open_metrics.clear();
+        self.places.families().clear();
         swap(samples);
-        let outcome = text::encode(&mut self.open_metrics, &self.registry);
+        let mut out = Counted { out: &mut self.open_metrics, written: &self.places.written };
+        let outcome = text::encode(&mut out, &self.registry);
         swap(samples);
         outcome?;
         match format {
@@ -68,10 +80,51 @@ impl Exposition {
                     .filter(|it| is_unusual_counter(it.name(), it.kind()))
                     .map(|it| it.name())
                     .collect();
-                translate(&self.open_metrics, &unusual, &mut self.text);
+                let places = self.places.families();
+                translate(&self.open_metrics, &places, &unusual, &mut self.text);
                 Ok(&self.text)
             }
         }
+    }
+}
+
+/// Where things are on the page.
+#[derive(Debug, Default)]
+struct Places {
+    /// Bytes that are written so far.
+    written: AtomicUsize,
+    families: Mutex<Vec<Place>>,
+}
+
+/// Where a family begins, where its rows begin, and where they end.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    from: usize,
+    rows: usize,
+    to: usize,
+}
+
+impl Places {
+    fn now(&self) -> usize {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    fn families(&self) -> std::sync::MutexGuard<'_, Vec<Place>> {
+        self.families.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A page that tells how long it is while it is written.
+struct Counted<'a> {
+    out: &'a mut String,
+    written: &'a AtomicUsize,
+}
+
+impl fmt::Write for Counted<'_> {
+    fn write_str(&mut self, piece: &str) -> fmt::Result {
+        self.out.push_str(piece);
+        self.written.store(self.out.len(), Ordering::Relaxed);
+        Ok(())
     }
 }
 
@@ -80,13 +133,23 @@ impl Exposition {
 struct Shown {
     samples: Arc<Mutex<Samples>>,
     labels: Arc<Mutex<Vec<(String, String)>>>,
+    places: Arc<Places>,
 }
 
 impl Collector for Shown {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
         let labels = self.labels.lock().unwrap_or_else(PoisonError::into_inner);
-        samples.families().try_for_each(|family| encode_family(&mut encoder, family, &labels))
+        let mut places = self.places.families();
+        // Nothing is before the first family.
+        let mut from = 0;
+        samples.families().try_for_each(|family| {
+            let rows = encode_family(&mut encoder, family, &labels, &self.places)?;
+            let to = self.places.now();
+            places.push(Place { from, rows, to });
+            from = to;
+            Ok(())
+        })
     }
 }
 
@@ -100,7 +163,8 @@ fn encode_family(
     encoder: &mut DescriptorEncoder<'_>,
     family: FamilyView<'_>,
     common: &[(String, String)],
-) -> fmt::Result {
+    places: &Places,
+) -> Result<usize, fmt::Error> {
     let shown = match family.kind() {
         it if is_unusual_counter(family.name(), it) => Type::Untyped,
         it => it,
@@ -114,6 +178,7 @@ fn encode_family(
         Type::Untyped => (family.name(), MetricType::Unknown),
     };
     let mut metric = encoder.encode_descriptor(name, &escape(family.help()), None, kind)?;
+    let rows_from = places.now();
     for row in family.rows() {
         if row.labels().len() == 0 && common.is_empty() {
             encode_row(&mut metric, shown, row.value())?;
@@ -122,7 +187,7 @@ fn encode_family(
             encode_row(&mut metric.encode_family(&labels)?, shown, row.value())?;
         }
     }
-    Ok(())
+    Ok(rows_from)
 }
 
 fn encode_row(metric: &mut MetricEncoder<'_>, kind: Type, value: f64) -> fmt::Result {
@@ -176,15 +241,18 @@ fn push_help(help: &str, out: &mut String) {
 ///
 /// Rows are the same in both. A family's name differs: the old form has a counter's `_total` in
 /// `HELP` and `TYPE`, too.
-fn translate(open_metrics: &str, unusual: &[&str], out: &mut String) {
+fn translate(open_metrics: &str, places: &[Place], unusual: &[&str], out: &mut String) {
     out.clear();
+    for place in places {
+        let head = open_metrics.get(place.from..place.rows).unwrap_or_default();
+        translate_head(head, unusual, out);
+        out.push_str(open_metrics.get(place.rows..place.to).unwrap_or_default());
+    }
+}
+
+fn translate_head(head: &str, unusual: &[&str], out: &mut String) {
     let mut help: Option<(&str, &str)> = None;
-    for line in open_metrics.lines() {
-        let Some(comment) = line.strip_prefix("# ") else {
-            out.push_str(line);
-            out.push('\n');
-            continue;
-        };
+    for comment in head.lines().filter_map(|it| it.strip_prefix("# ")) {
         if let Some(said) = comment.strip_prefix("HELP ") {
             help = said.split_once(' ');
         } else if let Some((name, kind)) =

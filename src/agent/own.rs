@@ -17,7 +17,7 @@ pub(crate) struct Own {
 impl Default for Own {
     fn default() -> Self {
         // Always our own `/proc`: `--path.procfs` is about the machine that is watched.
-        Self { stat: Kept::new(PathBuf::from("/proc/self/stat")), started: None }
+        Self { stat: Kept::brief(PathBuf::from("/proc/self/stat")), started: None }
     }
 }
 

@@ -1,7 +1,8 @@
 //! One scrape: every collector asked, timed and held apart from the others.
 //!
-//! A collector that fails, panics or hangs costs its own samples and nothing else. Those that can
-//! hang run on threads of their own, at the same time as the others, and have a deadline.
+//! A collector that fails, panics or hangs costs its own samples and nothing else. Those that are
+//! known to hang run on threads of their own, at the same time as the others, which have one
+//! thread together; all have a deadline.
 
 use std::{
     collections::BTreeSet,
@@ -12,7 +13,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{exposition::Exposition, negotiate::Format, own::Own, worker::Worker};
+use super::{exposition::Exposition, negotiate::Format, own::Own, round::Round, worker::Worker};
 use crate::{
     collector::{Blank, Collector, CollectorKind, Samples, Setup},
     world::roots::Roots,
@@ -20,6 +21,8 @@ use crate::{
 
 /// Makes a fresh collector: at the start, and after a panic.
 pub(crate) type Make = Arc<dyn Fn() -> Box<dyn Collector> + Send + Sync>;
+/// Whether there is nothing to look at now, and so nothing that can hang.
+type Rests = Box<dyn Fn() -> bool + Send + Sync>;
 
 /// A collector as the scrape knows it.
 pub struct Entry {
@@ -29,6 +32,7 @@ pub struct Entry {
     guest: bool,
     health: Option<(&'static str, &'static str)>,
     make: Make,
+    rests: Option<Rests>,
 }
 
 impl Entry {
@@ -41,6 +45,7 @@ impl Entry {
             guest: false,
             health: kind.health,
             make: Arc::new(move || (kind.make)(&setup)),
+            rests: None,
         }
     }
 
@@ -50,15 +55,21 @@ impl Entry {
         make: impl Fn() -> C + Send + Sync + 'static,
     ) -> Self {
         let make = Arc::new(move || -> Box<dyn Collector> { Box::new(make()) });
-        Self { name, blocks: false, guest: false, health: None, make }
+        Self { name, blocks: false, guest: false, health: None, make, rests: None }
     }
 
-    /// One that brings what others made, from where it may hang.
+    /// One that brings what others made, from where it may hang, unless it rests.
     pub(crate) fn guest<C: Collector + 'static>(
         name: &'static str,
         make: impl Fn() -> C + Send + Sync + 'static,
+        rests: impl Fn() -> bool + Send + Sync + 'static,
     ) -> Self {
-        Self { blocks: true, guest: true, ..Self::own(name, make) }
+        Self { blocks: true, guest: true, rests: Some(Box::new(rests)), ..Self::own(name, make) }
+    }
+
+    /// Two threads that take turns are dear: one that cannot hang now needs none of its own.
+    fn rests(&self) -> bool {
+        self.rests.as_ref().is_some_and(|it| it())
     }
 }
 
@@ -97,7 +108,7 @@ impl Filter {
 /// The collectors and their buffers.
 pub struct Scrape {
     slots: Vec<Slot>,
-    roots: Roots,
+    round: Round,
     deadline: Duration,
     samples: Samples,
     exposition: Exposition,
@@ -141,7 +152,9 @@ struct Slot {
 }
 
 enum Place {
-    Here(Box<dyn Collector>),
+    /// A seat in the round.
+    Round(usize),
+    /// A thread of its own.
     There(Worker),
 }
 
@@ -156,23 +169,26 @@ struct Outcome {
 pub struct PageError(#[from] std::fmt::Error);
 
 impl Scrape {
-    /// Makes the collectors, and threads for those that need one.
+    /// Makes the collectors, and threads for those that need one. Each may take until the
+    /// deadline.
     pub fn new(entries: Vec<Entry>, roots: Roots, deadline: Duration) -> std::io::Result<Self> {
-        let place = |entry: &Entry| -> std::io::Result<Place> {
+        let for_threads = roots.clone();
+        let mut round = Round::new(roots, deadline);
+        let mut place = |entry: &Entry| -> std::io::Result<Place> {
+            let make = Arc::clone(&entry.make);
             if entry.blocks {
-                let make = Arc::clone(&entry.make);
-                Ok(Place::There(Worker::start(entry.name, make, roots.clone())?))
+                Ok(Place::There(Worker::start(entry.name, make, for_threads.clone())?))
             } else {
-                Ok(Place::Here((entry.make)()))
+                Ok(Place::Round(round.seat(make)))
             }
         };
-        let slot = |entry: Entry| -> std::io::Result<Slot> {
+        let mut slot = |entry: Entry| -> std::io::Result<Slot> {
             Ok(Slot { place: place(&entry)?, entry, last: None, left_out: 0, said: None })
         };
-        let slots = entries.into_iter().map(slot).collect::<Result<_, _>>()?;
+        let slots = entries.into_iter().map(&mut slot).collect::<Result<_, _>>()?;
         let (samples, exposition) = (Samples::default(), Exposition::default());
         let (own, rules) = (Own::default(), Rules::default());
-        Ok(Self { slots, roots, deadline, samples, exposition, own, rules })
+        Ok(Self { slots, round, deadline, samples, exposition, own, rules })
     }
 
     /// The names of the collectors that are on.
@@ -208,7 +224,6 @@ impl Scrape {
     }
 
     async fn collect(&mut self, filter: &Filter) {
-        self.samples.clear();
         let rules = self.rules.clone();
         let wants = |name: &str| filter.wants(name) && !rules.off.contains(name);
         let until = Instant::now() + self.deadline;
@@ -216,18 +231,21 @@ impl Scrape {
             slot.last = None;
             if let Place::There(worker) = &mut slot.place
                 && wants(slot.entry.name)
+                && !slot.entry.rests()
             {
                 worker.begin();
             }
         }
-        for slot in &mut self.slots {
-            if let Place::Here(collector) = &mut slot.place
-                && wants(slot.entry.name)
-            {
-                let (begun, mark) = (Instant::now(), self.samples.mark());
-                let outcome = attempt(collector, &slot.entry.make, &self.roots, &mut self.samples);
-                slot.left_out += self.samples.keep_rows(mark, rules.series_max);
-                slot.note(begun.elapsed(), outcome);
+        let wanted = self.slots.iter().filter(|slot| wants(slot.entry.name));
+        let seats = wanted.filter_map(Slot::seat).collect();
+        let spare = std::mem::take(&mut self.samples);
+        let found = self.round.go(seats, rules.series_max, spare).await;
+        self.samples = found.samples;
+        for visit in found.visits {
+            let seat = Some(visit.seat);
+            if let Some(slot) = self.slots.iter_mut().find(|slot| slot.seat() == seat) {
+                slot.left_out += visit.left_out;
+                slot.note(visit.took, visit.outcome);
             }
         }
         let mut guests = None;
@@ -235,7 +253,11 @@ impl Scrape {
             if let Place::There(worker) = &mut slot.place
                 && wants(slot.entry.name)
             {
-                let answer = worker.finish(until).await;
+                let answer = if slot.entry.rests() {
+                    worker.here(&slot.entry.make, self.round.roots())
+                } else {
+                    worker.finish(until).await
+                };
                 let mark = self.samples.mark();
                 let is_ok = answer.outcome.is_ok();
                 if is_ok && slot.entry.guest {
@@ -311,6 +333,13 @@ impl Scrape {
 }
 
 impl Slot {
+    fn seat(&self) -> Option<usize> {
+        match self.place {
+            Place::Round(seat) => Some(seat),
+            Place::There(_) => None,
+        }
+    }
+
     fn note(&mut self, took: Duration, outcome: Result<(), Blank>) {
         let why = outcome.as_ref().err().map(ToString::to_string);
         if why != self.said {

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -28,7 +28,7 @@ use super::{
     settings_file::Refused,
     textfile::{Folder, Textfile},
 };
-use crate::{collector::Setup, collectors, source::Counters, sources};
+use crate::{collector::Setup, collectors, source::Counters, sources, world::roots};
 
 /// Why the agent cannot serve; completes "could not …".
 #[derive(Debug, thiserror::Error)]
@@ -55,8 +55,12 @@ pub enum ServeError {
 /// After a signal, so long do clients have to take their answers.
 const GOODBYE: Duration = Duration::from_secs(3);
 
+/// As many descriptors as kept files and connections may need.
+const DESCRIPTORS: u64 = 8192;
+
 /// Serves until SIGTERM or SIGINT. `on_bound` is told each address once it is ours.
 pub fn run(settings: Settings, on_bound: impl FnMut(&str)) -> Result<(), ServeError> {
+    roots::raise_descriptors(DESCRIPTORS);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(serve(settings, on_bound))
 }
@@ -124,7 +128,8 @@ async fn sockets(settings: &Settings) -> Result<Vec<Socket>, ServeError> {
 }
 
 fn app(settings: &Settings) -> Result<(Arc<App>, Tally), ServeError> {
-    let setup = Setup { state: settings.state.clone(), ..Setup::default() };
+    let (state, patterns) = (settings.state.clone(), settings.patterns.clone());
+    let setup = Setup { state, patterns, ..Setup::default() };
     let mut entries: Vec<Entry> =
         collectors::ALL.iter().map(|kind| Entry::of(kind, &setup)).collect();
     let counters = Arc::new(Mutex::new(Counters::new(sources::DECLARED)));
@@ -133,8 +138,10 @@ fn app(settings: &Settings) -> Result<(Arc<App>, Tally), ServeError> {
     entries.push(Entry::own("events", move || EventCounts(Arc::clone(&shared))));
     entries.push(Entry::own("energy", move || shown.0.collector(&shown.1)));
     let folder = Folder::default();
-    let textfiles = Arc::clone(&folder);
-    entries.push(Entry::guest("textfile", move || Textfile::new(Arc::clone(&textfiles))));
+    let (textfiles, place) = (Arc::clone(&folder), Arc::clone(&folder));
+    let make = move || Textfile::new(Arc::clone(&textfiles));
+    let has_none = move || place.lock().unwrap_or_else(PoisonError::into_inner).is_none();
+    entries.push(Entry::guest("textfile", make, has_none));
     let mut scrape = Scrape::new(entries, settings.roots.clone(), DEADLINE)?;
     let reload = Reload::new(settings, folder);
     reload.apply(&mut scrape)?;
@@ -163,6 +170,7 @@ mod tests {
             config::{SCRAPES_MAX, Systemd, Web},
             pages::metrics,
         },
+        pattern::Patterns,
         world::roots::Roots,
     };
 
@@ -178,6 +186,7 @@ mod tests {
             textfiles: None,
             off: BTreeSet::new(),
             only: None,
+            patterns: Patterns::default(),
             own: true,
         }
     }

@@ -26,7 +26,7 @@ pub enum Refused {
 }
 
 /// Reads a file as a `T` and makes of it what is wanted. A file that says nothing is the default.
-pub(crate) fn load<T: DeserializeOwned + Default, U>(
+pub fn load<T: DeserializeOwned + Default, U>(
     path: &Path,
     make: impl FnOnce(T, &mut Vec<Diagnostic>) -> Option<U>,
 ) -> Result<U, Refused> {

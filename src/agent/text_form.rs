@@ -6,18 +6,22 @@ use crate::collector::Type;
 
 /// What a file says.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Parsed {
+pub struct Parsed {
     /// Type and help by name, where either was told.
-    pub(crate) families: BTreeMap<String, (Type, String)>,
-    pub(crate) rows: Vec<Row>,
+    pub families: BTreeMap<String, (Type, String)>,
+    /// The series, in the order of the file.
+    pub rows: Vec<Row>,
 }
 
 /// A series and its value.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Row {
-    pub(crate) name: String,
-    pub(crate) labels: Vec<(String, String)>,
-    pub(crate) value: f64,
+pub struct Row {
+    /// The name.
+    pub name: String,
+    /// Labels, names and values.
+    pub labels: Vec<(String, String)>,
+    /// The value.
+    pub value: f64,
 }
 
 /// Names that are the agent's own: a file may not pass for the machine.
@@ -26,7 +30,7 @@ fn is_taken(name: &str) -> bool {
 }
 
 /// Reads a file, or says in which line it went wrong.
-pub(crate) fn parse(text: &str) -> Result<Parsed, String> {
+pub fn parse(text: &str) -> Result<Parsed, String> {
     if !text.is_empty() && !text.ends_with('\n') {
         return Err("its last line is not complete: it is half-written".to_owned());
     }

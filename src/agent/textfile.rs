@@ -21,18 +21,19 @@ const FILES_MAX: usize = 1_000;
 const BYTES_MAX: u64 = 4 << 20;
 
 /// The folder, which a reload may change.
-pub(crate) type Folder = Arc<Mutex<Option<PathBuf>>>;
+pub type Folder = Arc<Mutex<Option<PathBuf>>>;
 
 /// The collector.
 #[derive(Debug)]
-pub(crate) struct Textfile {
+pub struct Textfile {
     folder: Folder,
     /// What was logged about each file, so that it is not logged at every scrape.
     said: BTreeMap<String, String>,
 }
 
 impl Textfile {
-    pub(crate) fn new(folder: Folder) -> Self {
+    /// Reads what is in the folder, if there is one.
+    pub fn new(folder: Folder) -> Self {
         Self { folder, said: BTreeMap::new() }
     }
 }

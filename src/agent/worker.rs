@@ -79,6 +79,14 @@ impl Worker {
         drop(self.jobs.send(Job { samples, answer }));
     }
 
+    /// Makes the call on the caller's own thread: for what cannot hang now.
+    pub(crate) fn here(&mut self, make: &Make, roots: &Roots) -> Answer {
+        let (begun, mut samples) = (Instant::now(), std::mem::take(&mut self.spare));
+        samples.clear();
+        let outcome = attempt(&mut make(), make, roots, &mut samples);
+        Answer { samples, outcome, took: begun.elapsed() }
+    }
+
     /// Waits for the call until the deadline.
     pub(crate) async fn finish(&mut self, deadline: Instant) -> Answer {
         let waited = self.since;

@@ -142,6 +142,7 @@ pub(crate) fn run(args: AgentArgs, state: &Path) -> ExitCode {
         textfiles: args.node.textfiles.clone(),
         off: args.node.off.clone(),
         only: args.node.only(),
+        patterns: args.node.patterns.clone(),
         own: !args.no_own,
         roots: Roots::new(args.procfs, args.sysfs, args.rootfs),
         state: state.to_owned(),

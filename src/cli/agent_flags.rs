@@ -1,8 +1,13 @@
 //! `node_exporter`'s flags: accepted, or refused with what to write instead.
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches, error::ErrorKind};
+
+use crate::pattern::{Pattern, PatternError, Patterns};
 
 /// Every collector of `node_exporter` on Linux, and ours.
 const COLLECTORS: &[&str] = &[
@@ -88,22 +93,14 @@ const COLLECTORS: &[&str] = &[
     "zoneinfo",
 ];
 
-/// Settings of a collector whose value decides what is left out of the page.
+/// Settings that are patterns: what is shown of a collector's corner, and what is left out.
 const PATTERNS: &[&str] = &[
     "arp.device-exclude",
     "arp.device-include",
-    "cpu.info.bugs-include",
-    "cpu.info.flags-include",
     "diskstats.device-exclude",
     "diskstats.device-include",
-    "diskstats.ignored-devices",
-    "ethtool.device-exclude",
-    "ethtool.device-include",
-    "ethtool.metrics-include",
     "filesystem.fs-types-exclude",
     "filesystem.fs-types-include",
-    "filesystem.ignored-fs-types",
-    "filesystem.ignored-mount-points",
     "filesystem.mount-points-exclude",
     "filesystem.mount-points-include",
     "hwmon.chip-exclude",
@@ -113,20 +110,22 @@ const PATTERNS: &[&str] = &[
     "netclass.ignored-devices",
     "netdev.device-exclude",
     "netdev.device-include",
-    "netdev.device-blacklist",
-    "netdev.device-whitelist",
     "netstat.fields",
     "powersupply.ignored-supplies",
-    "qdisk.device-exclude",
-    "qdisk.device-include",
-    "slabinfo.slabs-exclude",
-    "slabinfo.slabs-include",
-    "sysctl.include",
-    "sysctl.include-info",
     "systemd.unit-exclude",
     "systemd.unit-include",
-    "tapestats.ignored-devices",
     "vmstat.fields",
+];
+
+/// Their older names.
+const RENAMED: &[(&str, &str)] = &[
+    ("diskstats.ignored-devices", "diskstats.device-exclude"),
+    ("filesystem.ignored-fs-types", "filesystem.fs-types-exclude"),
+    ("filesystem.ignored-mount-points", "filesystem.mount-points-exclude"),
+    ("netdev.device-blacklist", "netdev.device-exclude"),
+    ("netdev.device-whitelist", "netdev.device-include"),
+    ("systemd.unit-blacklist", "systemd.unit-exclude"),
+    ("systemd.unit-whitelist", "systemd.unit-include"),
 ];
 
 /// Settings that change nothing here: what they switch on is always on, or needs no such thing.
@@ -142,10 +141,17 @@ const IDLE: &[&str] = &[
     "netdev.netlink",
     "rapl.enable-zone-label",
     "stat.softirq",
+    "systemd.enable-restarts-metrics",
+    "systemd.private",
 ];
 
 /// Settings of what is done otherwise here, or not at all.
 const FOREIGN: &[&str] = &[
+    "cpu.info.bugs-include",
+    "cpu.info.flags-include",
+    "ethtool.device-exclude",
+    "ethtool.device-include",
+    "ethtool.metrics-include",
     "ipvs.backend-labels",
     "netdev.address-info",
     "netdev.enable-detailed-metrics",
@@ -159,11 +165,17 @@ const FOREIGN: &[&str] = &[
     "perf.cpus",
     "perf.tracepoint",
     "qdisc.fixtures",
+    "qdisk.device-exclude",
+    "qdisk.device-include",
     "runit.servicedir",
+    "slabinfo.slabs-exclude",
+    "slabinfo.slabs-include",
     "supervisord.url",
-    "systemd.enable-restarts-metrics",
+    "sysctl.include",
+    "sysctl.include-info",
     "systemd.enable-start-time-metrics",
     "systemd.enable-task-metrics",
+    "tapestats.ignored-devices",
     "wifi.fixtures",
 ];
 
@@ -174,6 +186,7 @@ pub(super) struct NodeFlags {
     on: BTreeSet<String>,
     no_defaults: bool,
     pub(super) textfiles: Option<PathBuf>,
+    pub(super) patterns: Patterns,
     pub(super) level: Option<String>,
     pub(super) json: bool,
 }
@@ -235,8 +248,14 @@ impl Args for NodeFlags {
             let arg = setting(format!("collector.{name}")).num_args(0..=1);
             command = command.arg(arg.default_missing_value(""));
         }
-        for name in PATTERNS {
-            command = command.arg(setting(format!("collector.{name}")));
+        for name in PATTERNS.iter().chain(RENAMED.iter().map(|(old, _)| old)) {
+            let arg = setting(format!("collector.{name}")).value_name("PATTERN");
+            // Of a unit's name, they mean the whole.
+            let is_whole = name.starts_with("systemd.");
+            command =
+                command.arg(arg.value_parser(move |text: &str| -> Result<Pattern, PatternError> {
+                    if is_whole { format!("^(?:{text})$").parse() } else { text.parse() }
+                }));
         }
         command
     }
@@ -258,15 +277,6 @@ impl FromArgMatches for NodeFlags {
                 return Err(Error::raw(ErrorKind::UnknownArgument, why));
             }
         }
-        for name in PATTERNS {
-            if text(&format!("collector.{name}")).is_some() {
-                let why = format!(
-                    "--collector.{name} is not taken: the machine is always told whole; drop \
-                     series with `metric_relabel_configs` of the job in prometheus.yml\n"
-                );
-                return Err(Error::raw(ErrorKind::UnknownArgument, why));
-            }
-        }
         if let Some(udev) = text("path.udev.data")
             && udev != "/run/udev/data"
         {
@@ -282,6 +292,7 @@ impl FromArgMatches for NodeFlags {
             on: of("collector."),
             no_defaults: said.get_flag("collector.disable-defaults"),
             textfiles: text("collector.textfile.directory").map(PathBuf::from),
+            patterns: patterns(said)?,
             level: text("log.level"),
             json: text("log.format").is_some_and(|it| it == "json"),
         })
@@ -291,4 +302,34 @@ impl FromArgMatches for NodeFlags {
         *self = Self::from_arg_matches(said)?;
         Ok(())
     }
+}
+
+/// The patterns that were given.
+fn patterns(said: &ArgMatches) -> Result<Patterns, Error> {
+    let given = |name: &str| said.get_one::<Pattern>(&format!("collector.{name}")).cloned();
+    let mut all = BTreeMap::new();
+    for (name, new) in
+        PATTERNS.iter().map(|it| (it, it)).chain(RENAMED.iter().map(|it| (&it.0, &it.1)))
+    {
+        if let Some(pattern) = given(name)
+            && all.insert((*new).to_owned(), pattern).is_some()
+        {
+            let why =
+                format!("--collector.{name} is the older name of --collector.{new}: give one\n");
+            return Err(Error::raw(ErrorKind::ArgumentConflict, why));
+        }
+    }
+    for name in PATTERNS.iter().filter_map(|it| it.strip_suffix("-exclude")) {
+        let some =
+            |end: &str| all.get(&format!("{name}-{end}")).is_some_and(Pattern::says_something);
+        // Units of systemd are chosen by both; of the others, node_exporter takes one.
+        if some("exclude") && some("include") && name != "systemd.unit" {
+            let why = format!(
+                "--collector.{name}-exclude and --collector.{name}-include exclude each other: \
+                 give one\n"
+            );
+            return Err(Error::raw(ErrorKind::ArgumentConflict, why));
+        }
+    }
+    Ok(all.into_iter().collect())
 }

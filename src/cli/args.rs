@@ -27,6 +27,11 @@ pub(super) fn state(given: Option<&Path>) -> Result<StateFolder, String> {
     std::path::absolute(&path).map(StateFolder::at).map_err(|why| why.to_string())
 }
 
+/// Whether a state folder is named, so that it is not the machine's own.
+pub(super) fn names_a_state(given: Option<&Path>) -> bool {
+    given.is_some() || setting("HOLDFAST_STATE").is_some()
+}
+
 /// This executable, also after the file was replaced or removed.
 pub(super) fn program() -> PathBuf {
     PathBuf::from("/proc/self/exe")

@@ -22,7 +22,7 @@ use crate::{
     script::read,
     world::{
         linux::{self, served::Served, state::StateFolder},
-        rules::Rules,
+        rules::{Environment, Rules},
         stop::Stop,
         web::{Ask, Method},
     },
@@ -138,8 +138,13 @@ fn play_one(
     let read = read::script(&source, &vars, &registry::kinds(), &mut complaints);
     let script = read.ok_or_else(|| render(&source, &complaints, show::coloured()))?;
     let file = (source.path(), source.text());
-    let order = Order { script: &script, file, seed: None, state, program: args::program() };
-    let (ending, exit) = play::play(&order, &Rules::default(), stop);
+    let (program, approvals) = (args::program(), Vec::new());
+    let order = Order { script: &script, file, seed: None, state, program, approvals };
+    let (ending, exit) = play::play(
+        &order,
+        &Rules { environment: Some(Environment::Sandbox), ..Rules::default() },
+        stop,
+    );
     shown.runs.extend(ending);
     Ok(exit)
 }

@@ -4,6 +4,7 @@ mod agent;
 mod agent_flags;
 mod args;
 mod check;
+mod consent;
 mod demo;
 pub mod exit;
 pub mod explain;
@@ -12,6 +13,7 @@ mod host_file;
 mod play;
 mod recover;
 pub mod report;
+mod runs;
 mod sandbox;
 mod script;
 pub mod show;
@@ -99,7 +101,15 @@ pub fn main() -> ExitCode {
         Command::Recover => recover::run(&state),
         Command::Report(it) => return report::run(&it, state.root()),
         Command::Verify(it) => return verify::run(&it, state.root()),
-        Command::Sandbox(it) => return sandbox::run(it, state.root()),
+        Command::Sandbox(it) => {
+            let mine = args::names_a_state(args.state.as_deref());
+            let mark = || {
+                if mine {
+                    host_file::mark(&state);
+                }
+            };
+            return sandbox::run(it, state.root(), &mark);
+        }
         Command::SandboxProcess(it) => return sandbox::run_process(&it),
         Command::Guard(it) => guard::guard(&it, &state),
         Command::Hold(it) => guard::hold(&it),

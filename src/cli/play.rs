@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use crate::{
-    cli::{args, exit::Exit, host_file, script, show, signals, vars},
+    cli::{args, consent, exit::Exit, host_file, runs, script, show, signals, vars},
     engine::run::{self, Ending, NoRun, Order},
     journal::{entry::UndoClass, index::RunKind},
     registry,
@@ -22,6 +22,12 @@ use crate::{
 pub(super) enum Play {
     /// Play files, one after the other.
     Run(RunArgs),
+    /// List runs, the newest first.
+    List(runs::ListArgs),
+    /// Tell how a run stands, also while it is being played.
+    Status(runs::StatusArgs),
+    /// End a run from another terminal: everything is put back first.
+    Abort(runs::AbortArgs),
 }
 
 /// What `run` is told.
@@ -39,10 +45,25 @@ pub(super) struct RunArgs {
     /// A variable, over the file's own.
     #[arg(long, value_name = "NAME=VALUE", value_parser = args::pair)]
     set: Vec<(String, String)>,
+    /// Go on without asking, where a person would be asked.
+    #[arg(long)]
+    yes: bool,
+    /// An approver's signature over the plan (`--dry-run` tells how it is made); repeatable.
+    #[arg(long, value_name = "FILE")]
+    approve: Vec<PathBuf>,
 }
 
-/// Plays.
-pub(super) fn run(Play::Run(it): &Play, kind: RunKind, state: &StateFolder) -> Exit {
+/// Does what the command line says.
+pub(super) fn run(it: &Play, kind: RunKind, state: &StateFolder) -> Exit {
+    match it {
+        Play::Run(it) => run_files(it, kind, state),
+        Play::List(it) => runs::list(it, kind, state),
+        Play::Status(it) => runs::status(it, state),
+        Play::Abort(it) => runs::abort(it, state),
+    }
+}
+
+fn run_files(it: &RunArgs, kind: RunKind, state: &StateFolder) -> Exit {
     let known = match vars::vars(state, &it.set, true) {
         Ok(it) => it,
         Err(why) => {
@@ -72,16 +93,26 @@ pub(super) fn run(Play::Run(it): &Play, kind: RunKind, state: &StateFolder) -> E
         Ok(it) => it,
         Err(exit) => return exit,
     };
+    if it.dry_run {
+        return scripts.iter().fold(Exit::Pass, |worst, one| {
+            let exit = dry_run(&one.script, (&rules, it.seed));
+            consent::tell(one, &rules);
+            worst.and(exit)
+        });
+    }
+    let asked = consent::consent(&scripts, &rules, (it.yes, &it.approve), |one| {
+        dry_run(&one.script, (&rules, it.seed))
+    });
+    let approved = match asked {
+        Ok(it) => it,
+        Err(exit) => return exit,
+    };
     let mut worst = Exit::Pass;
-    for one in &scripts {
+    for (one, approvals) in scripts.iter().zip(approved) {
         let file = (one.source.path(), one.source.text());
-        let exit = if it.dry_run {
-            dry_run(&one.script, &rules)
-        } else {
-            let order =
-                Order { script: &one.script, file, seed: it.seed, state, program: args::program() };
-            play(&order, &rules, &Stop::default()).1
-        };
+        let (seed, program) = (it.seed, args::program());
+        let order = Order { script: &one.script, file, seed, state, program, approvals };
+        let exit = play(&order, &rules, &Stop::default()).1;
         worst = worst.and(exit);
         if matches!(exit, Exit::Residue | Exit::Refused) {
             break;
@@ -142,9 +173,11 @@ fn refused(why: &NoRun) -> Exit {
 }
 
 /// Says what would be done.
-fn dry_run(script: &Script, rules: &Rules) -> Exit {
+fn dry_run(script: &Script, (rules, seed): (&Rules, Option<u64>)) -> Exit {
+    let bounds = run::bounds(script, seed);
+    let seed = bounds.seed;
     let foreseen = signals::block_on(&Stop::default(), async {
-        let world = linux::world(args::program())?.ruled(rules.clone());
+        let world = linux::world(args::program())?.bounded(bounds).ruled(rules.clone());
         Ok::<_, crate::world::host::HostError>(run::foresee(script, &world).await)
     });
     let all = match foreseen {
@@ -158,7 +191,7 @@ fn dry_run(script: &Script, rules: &Rules) -> Exit {
             return Exit::Refused;
         }
     };
-    show::line(format!("{}: a dry run, nothing is touched", script.title));
+    show::line(format!("{}: a dry run with seed {seed}, nothing is touched", script.title));
     let mut exit = Exit::Pass;
     for it in all {
         let class = match it.kind.class {

@@ -95,6 +95,9 @@ struct Up {
     /// Payments a second by the load generator, 0 for none
     #[arg(long, default_value_t = 0)]
     rate: u32,
+    /// With a batch, whose workers grow more when work piles up
+    #[arg(long)]
+    batch: bool,
     /// Where the gateway posts business events, on loopback
     #[arg(long)]
     events_url: Option<String>,
@@ -135,8 +138,10 @@ pub(super) fn run_process(args: &ProcessArgs) -> ExitCode {
     }
 }
 
-/// Does what the command line says. `state` is the state folder.
-pub(super) fn run(args: Args, state: &Path) -> ExitCode {
+/// Does what the command line says. `state` is the state folder, and `mark` says there what stands
+/// in it.
+pub(super) fn run(args: Args, state: &Path, mark: &dyn Fn()) -> ExitCode {
+    let goes_up = matches!(args.what, What::Up(_));
     let dir = args.dir.clone().unwrap_or_else(|| state.join("sandbox"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let outcome = match runtime {
@@ -144,7 +149,12 @@ pub(super) fn run(args: Args, state: &Path) -> ExitCode {
         Err(why) => Err(UpError::Io { what: "start a runtime".to_owned(), why }),
     };
     match outcome {
-        Ok(code) => code,
+        Ok(code) => {
+            if goes_up {
+                mark();
+            }
+            code
+        }
         Err(why) => {
             say(&mut io::stderr(), &format!("error: {why}\n"));
             ExitCode::from(match why {
@@ -162,10 +172,18 @@ async fn command(args: Args, dir: &Path) -> Result<ExitCode, UpError> {
     let json = args.json;
     match args.what {
         What::Up(up) => {
-            let Up { replication, link_delay, cut_off, rate, events_url } = up;
+            let Up { replication, link_delay, cut_off, rate, batch, events_url } = up;
             let (dir, program) = (dir.to_owned(), own_program());
-            let settings =
-                Settings { dir, replication, link_delay, cut_off, rate, events_url, program };
+            let settings = Settings {
+                dir,
+                replication,
+                link_delay,
+                cut_off,
+                rate,
+                batch,
+                events_url,
+                program,
+            };
             let book = bank::up(&settings).await?;
             show_book(&book, json);
             Ok(ExitCode::SUCCESS)

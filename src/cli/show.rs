@@ -27,6 +27,17 @@ pub fn error(what: impl std::fmt::Display, help: &str) {
     }
 }
 
+/// Asks a person, who answers `y` or does not; none if nobody is there to ask.
+pub fn ask(question: &str) -> Option<bool> {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return None;
+    }
+    write!(std::io::stderr(), "{question} [y/N] ").unwrap_or_default();
+    let mut answer = String::new();
+    let heard = std::io::stdin().read_line(&mut answer);
+    Some(heard.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
 /// Whether talk may have colours.
 pub fn coloured() -> bool {
     std::io::stderr().is_terminal() && super::args::setting("NO_COLOR").is_none()

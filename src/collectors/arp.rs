@@ -4,6 +4,7 @@ use super::file::File;
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples},
+    pattern::Sieve,
     world::roots::Roots,
 };
 
@@ -12,13 +13,17 @@ pub const KIND: CollectorKind = CollectorKind {
     about: &About { name: "arp", summary: "neighbours on the network", needs: &[], example: "" },
     blocks: false,
     health: None,
-    make: |_| Box::new(Arp { file: File::proc("net/arp"), devices: Vec::new() }),
+    make: |setup| {
+        let sieve = setup.patterns.sieve("arp.device", None);
+        Box::new(Arp { file: File::proc("net/arp"), devices: Vec::new(), sieve })
+    },
 };
 
 #[derive(Debug)]
 struct Arp {
     file: File,
     devices: Vec<(String, f64)>,
+    sieve: Sieve,
 }
 
 /// The device's place in a line.
@@ -27,12 +32,15 @@ const DEVICE: usize = 5;
 impl Collector for Arp {
     fn collect(&mut self, roots: &Roots, samples: &mut Samples) -> Result<(), Blank> {
         self.devices.clear();
-        let (devices, mut is_heading) = (&mut self.devices, true);
+        let (devices, sieve, mut is_heading) = (&mut self.devices, &self.sieve, true);
         self.file.lines(roots, |line| {
             if std::mem::take(&mut is_heading) {
                 return Some(());
             }
             let device = line.split_ascii_whitespace().nth(DEVICE)?;
+            if !sieve.lets_through(device) {
+                return Some(());
+            }
             match devices.iter_mut().find(|(name, _)| name == device) {
                 Some((_, count)) => *count += 1.0,
                 None => devices.push((device.to_owned(), 1.0)),

@@ -60,7 +60,7 @@ impl Class {
 
 impl Device {
     fn new(folder: &Path, name: String, files: &[&str]) -> Self {
-        let file = |inside: &&str| Attribute::File(Kept::new(folder.join(inside)));
+        let file = |inside: &&str| Attribute::File(Kept::brief(folder.join(inside)));
         Self { name, files: files.iter().map(file).collect() }
     }
 
@@ -96,6 +96,12 @@ impl Device {
     pub(crate) fn number(&mut self, at: usize) -> Result<Option<f64>, Blank> {
         self.look(at);
         self.last_number(at)
+    }
+
+    /// The same of a file that always says the same: it is not read again once it was read.
+    pub(crate) fn number_once(&mut self, at: usize) -> Result<Option<f64>, Blank> {
+        let is_known = matches!(self.files.get(at), Some(Attribute::File(kept)) if kept.is_fresh());
+        if is_known { self.last_number(at) } else { self.number(at) }
     }
 
     /// The same, when it was looked at last.

@@ -28,7 +28,7 @@ const IDLE: usize = 3;
 /// The kernel counts in hundredths of a second, on every architecture (`USER_HZ`).
 const TICKS_A_SECOND: f64 = 100.0;
 /// A processor that was taken out and comes back begins anew; a smaller step back is the kernel's
-/// imprecision, and a counter must not show it.
+/// imprecision, and a counter must not show it. `node_exporter`'s limit.
 const IDLE_JUMP_BACK_SECONDS: f64 = 3.0;
 
 #[derive(Debug, Default)]
@@ -65,14 +65,14 @@ impl Collector for Processors {
         let throttles = self.throttles.get_or_insert_with(|| throttles(roots));
         show_throttles(throttles, samples);
         let path = || roots.sys("devices/system/cpu/isolated");
-        show_isolated(self.isolated.get_or_insert_with(|| Kept::new(path())), samples)
+        show_isolated(self.isolated.get_or_insert_with(|| Kept::brief(path())), samples)
     }
 }
 
 impl Processors {
     fn read_stat(&mut self, roots: &Roots) -> Result<(), Blank> {
         let path = roots.proc("stat");
-        let stat = self.stat.get_or_insert_with(|| Kept::new(path.clone()));
+        let stat = self.stat.get_or_insert_with(|| Kept::brief(path.clone()));
         let mut used = 0;
         for line in stat.read()?.lines() {
             let mut words = line.split_ascii_whitespace();
@@ -89,12 +89,15 @@ impl Processors {
                 };
                 *second = number(&path, word)? / TICKS_A_SECOND;
             }
-            if used == self.all.len() {
-                self.all.push(Cpu::default());
+            // One that was taken out moves all that come after it.
+            match self.all.iter().skip(used).position(|cpu| cpu.name == name) {
+                Some(0) => {}
+                Some(further) => self.all.swap(used, used + further),
+                None => self.all.insert(used, Cpu { name: name.to_owned(), ..Cpu::default() }),
             }
             let Some(cpu) = self.all.get_mut(used) else { break };
             used += 1;
-            cpu.update(name, now);
+            cpu.update(now);
         }
         self.all.truncate(used);
         if used == 0 { Err(Blank::odd(path, "it names no processor")) } else { Ok(()) }
@@ -102,13 +105,12 @@ impl Processors {
 }
 
 impl Cpu {
-    fn update(&mut self, name: &str, now: [f64; COLUMNS]) {
+    fn update(&mut self, now: [f64; COLUMNS]) {
         let back = |at: usize| {
             let (before, now) = (self.seconds.get(at), now.get(at));
             before.zip(now).map_or(0.0, |(before, now)| before - now)
         };
-        if self.name != name || back(IDLE) > IDLE_JUMP_BACK_SECONDS {
-            name.clone_into(&mut self.name);
+        if back(IDLE) >= IDLE_JUMP_BACK_SECONDS {
             self.seconds = now;
             return;
         }
@@ -143,7 +145,7 @@ fn throttles(roots: &Roots) -> Vec<Throttle> {
             continue;
         };
         let counter = |inside: &str| {
-            let mut kept = Kept::new(file(inside));
+            let mut kept = Kept::brief(file(inside));
             kept.read().is_ok().then_some(kept)
         };
         let package_is_new = !all.iter().any(|it| it.package == package);
@@ -206,12 +208,12 @@ mod tests {
         let is = |cpu: &Cpu, user: f64, idle: f64| {
             (cpu.seconds[0] - user).abs() < 1e-9 && (cpu.seconds[IDLE] - idle).abs() < 1e-9
         };
-        cpu.update("0", at(10.0, 100.0));
-        cpu.update("0", at(9.9, 99.0));
+        cpu.update(at(10.0, 100.0));
+        cpu.update(at(9.9, 99.0));
         assert!(is(&cpu, 10.0, 100.0));
-        cpu.update("0", at(11.0, 99.5));
+        cpu.update(at(11.0, 99.5));
         assert!(is(&cpu, 11.0, 100.0));
-        cpu.update("0", at(0.5, 1.0));
+        cpu.update(at(0.5, 1.0));
         assert!(is(&cpu, 0.5, 1.0));
     }
 }

@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::parse::{is_digits, number};
+use super::parse::{is_digits, number, shorten};
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples, Type},
+    pattern::Sieve,
     world::roots::{self, Kept, Roots},
 };
 
@@ -19,7 +20,16 @@ pub const KIND: CollectorKind = CollectorKind {
     },
     blocks: false,
     health: None,
-    make: |_| Box::new(Diskstats::default()),
+    make: |setup| {
+        let sieve = setup.patterns.sieve("diskstats.device", Some(is_excluded));
+        Box::new(Diskstats {
+            table: None,
+            disks: Vec::new(),
+            known: BTreeMap::new(),
+            scrapes: 0,
+            sieve,
+        })
+    },
 };
 
 /// The kernel's sectors, whatever the disk's own are.
@@ -117,12 +127,13 @@ const COLUMNS_MIN: usize = 11;
 /// udev's knowledge hardly changes: it is read again at every so many scrapes.
 const UDEV_EVERY: u32 = 64;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Diskstats {
     table: Option<Kept>,
     disks: Vec<Disk>,
     known: BTreeMap<(String, String), Udev>,
     scrapes: u32,
+    sieve: Sieve,
 }
 
 #[derive(Debug, Default)]
@@ -155,7 +166,7 @@ impl Collector for Diskstats {
 impl Diskstats {
     fn read_table(&mut self, roots: &Roots) -> Result<(), Blank> {
         let path = roots.proc("diskstats");
-        let table = self.table.get_or_insert_with(|| Kept::new(path.clone()));
+        let table = self.table.get_or_insert_with(|| Kept::brief(path.clone()));
         let mut used = 0;
         for line in table.read()?.lines() {
             let mut words = line.split_ascii_whitespace();
@@ -163,7 +174,7 @@ impl Diskstats {
             else {
                 return Err(Blank::odd(path, "a line is too short"));
             };
-            if is_excluded(name) {
+            if !self.sieve.lets_through(name) {
                 continue;
             }
             if used == self.disks.len() {
@@ -291,7 +302,7 @@ impl Disk {
             self.columns += 1;
         }
         if self.columns < COLUMNS_MIN {
-            return Err(Blank::odd(path, format!("the line of `{name}` is too short")));
+            return Err(Blank::odd(path, format!("the line of `{}` is too short", shorten(name))));
         }
         Ok(())
     }

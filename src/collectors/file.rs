@@ -12,6 +12,7 @@ use crate::{
 pub(crate) struct File {
     below: Below,
     inside: &'static str,
+    has_long_lines: bool,
     kept: Option<Kept>,
 }
 
@@ -22,22 +23,29 @@ enum Below {
 }
 
 impl File {
-    /// A file of `/proc`.
+    /// A file of `/proc`, in which no line is longer than a kilobyte, or that the kernel gives as
+    /// one piece.
     pub(crate) fn proc(inside: &'static str) -> Self {
-        Self { below: Below::Proc, inside, kept: None }
+        Self { below: Below::Proc, inside, has_long_lines: false, kept: None }
+    }
+
+    /// A file of `/proc` with lines of any length.
+    pub(crate) fn proc_of_long_lines(inside: &'static str) -> Self {
+        Self { has_long_lines: true, ..Self::proc(inside) }
     }
 
     /// A file of `/sys`.
     pub(crate) fn sys(inside: &'static str) -> Self {
-        Self { below: Below::Sys, inside, kept: None }
+        Self { below: Below::Sys, ..Self::proc(inside) }
     }
 
     fn at(&mut self, roots: &Roots) -> &mut Kept {
         self.kept.get_or_insert_with(|| {
-            Kept::new(match self.below {
+            let path = match self.below {
                 Below::Proc => roots.proc(self.inside),
                 Below::Sys => roots.sys(self.inside),
-            })
+            };
+            if self.has_long_lines { Kept::new(path) } else { Kept::brief(path) }
         })
     }
 

@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, path::Path, time::Duration};
 use super::parse::is_digits;
 use crate::{
     about::About,
-    collector::{Blank, Collector, CollectorKind, Samples, VolumeOf},
+    collector::{Blank, Collector, CollectorKind, Samples, Setup},
+    pattern::Sieve,
     world::{
         asker::{Asked, Asker},
         roots::{Kept, Roots, Volume},
@@ -22,7 +23,7 @@ pub const KIND: CollectorKind = CollectorKind {
     },
     blocks: true,
     health: None,
-    make: |setup| Box::new(Filesystem::new(setup.volume)),
+    make: |setup| Box::new(Filesystem::new(setup)),
 };
 
 /// So long may a file system take to say how full it is. A disk needs microseconds, a network
@@ -32,6 +33,8 @@ const PATIENCE: Duration = Duration::from_millis(200);
 struct Filesystem {
     table: Option<Kept>,
     mounts: Vec<Mount>,
+    kinds: Sieve,
+    points: Sieve,
     asker: Asker<Option<Volume>>,
 }
 
@@ -65,12 +68,13 @@ const GAUGES: [Gauge; 6] = [
 impl Collector for Filesystem {
     fn collect(&mut self, roots: &Roots, samples: &mut Samples) -> Result<(), Blank> {
         self.read_table(roots)?;
-        for mount in &mut self.mounts {
-            let place = roots.rooted(&mount.point);
-            mount.volume = match self.asker.ask(&place.to_string_lossy()) {
-                Ok(Asked::Answered(volume)) => volume,
-                Ok(Asked::Hangs) => None,
-                Err(why) => return Err(Blank::Late(why.to_string())),
+        let place = |it: &Mount| roots.rooted(&it.point).to_string_lossy().into_owned();
+        let places: Vec<String> = self.mounts.iter().map(place).collect();
+        let answers = self.asker.ask(&places).map_err(|why| Blank::Late(why.to_string()))?;
+        for (mount, answer) in self.mounts.iter_mut().zip(answers) {
+            mount.volume = match answer {
+                Asked::Answered(volume) => volume,
+                Asked::Hangs => None,
             };
         }
         for (name, help, value) in GAUGES {
@@ -95,9 +99,12 @@ fn labels(mount: &Mount) -> [(&'static str, &str); 3] {
 }
 
 impl Filesystem {
-    fn new(volume: VolumeOf) -> Self {
+    fn new(setup: &Setup) -> Self {
+        let volume = setup.volume;
+        let kinds = setup.patterns.sieve("filesystem.fs-types", Some(is_excluded_type));
+        let points = setup.patterns.sieve("filesystem.mount-points", Some(is_excluded_point));
         let asker = Asker::new(PATIENCE, move |place: &str| volume(Path::new(place)).ok());
-        Self { table: None, mounts: Vec::new(), asker }
+        Self { table: None, mounts: Vec::new(), kinds, points, asker }
     }
 
     fn read_table(&mut self, roots: &Roots) -> Result<(), Blank> {
@@ -122,7 +129,7 @@ impl Filesystem {
             };
             let point = unescape(point);
             let point = roots.unrooted(&point);
-            if is_excluded_type(kind) || is_excluded_point(point) {
+            if !self.kinds.lets_through(kind) || !self.points.lets_through(point) {
                 continue;
             }
             if !seen.insert((device, point.to_owned(), kind)) {

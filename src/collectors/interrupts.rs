@@ -1,12 +1,13 @@
 //! Interrupts by processor and device, from `/proc/interrupts`.
 
 use super::{
-    file::{File, Text},
+    file::{File, Text, join},
     parse::{is_digits, number},
 };
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples},
+    pattern::Sieve,
     world::roots::Roots,
 };
 
@@ -20,13 +21,24 @@ pub const KIND: CollectorKind = CollectorKind {
     },
     blocks: false,
     health: None,
-    make: |_| Box::new(Interrupts { file: File::proc("interrupts"), devices: String::new() }),
+    make: |setup| {
+        let sieve = setup.patterns.sieve("interrupts.name", None);
+        let words = Words { devices: String::new(), whole: String::new(), sieve };
+        Box::new(Interrupts { file: File::proc_of_long_lines("interrupts"), words })
+    },
 };
 
 #[derive(Debug)]
 struct Interrupts {
     file: File,
+    words: Words,
+}
+
+#[derive(Debug)]
+struct Words {
     devices: String,
+    whole: String,
+    sieve: Sieve,
 }
 
 /// More would be a burden to whoever stores them: then those that never happened are left out.
@@ -43,7 +55,7 @@ impl Collector for Interrupts {
         let before = samples.series();
         samples.counter("node_interrupts_total", "Interrupt details.");
         for line in rest.lines() {
-            show_line(said, line, (&cpus, is_large), &mut self.devices, samples)?;
+            show_line(said, line, (&cpus, is_large), &mut self.words, samples)?;
             if samples.series() - before > ROWS_MAX {
                 return Err(said.odd("more than 8192 of its counts are not zero"));
             }
@@ -56,11 +68,12 @@ fn show_line(
     said: Text<'_>,
     line: &str,
     (cpus, only_used): (&[&str], bool),
-    devices: &mut String,
+    words_of: &mut Words,
     samples: &mut Samples,
 ) -> Result<(), Blank> {
     let (name, rest) =
         line.trim_start().split_once(':').ok_or_else(|| said.odd("a line has no name"))?;
+    let Words { devices, whole, sieve } = words_of;
     let mut words = rest.split_ascii_whitespace();
     let counts = words.clone().take(cpus.len());
     let mut words = words.by_ref().skip(cpus.len());
@@ -78,6 +91,9 @@ fn show_line(
         devices.push_str(word);
     }
     let (info, devices) = if is_device { (first, &**devices) } else { (&**devices, "") };
+    if !sieve.is_open() && !sieve.lets_through(join(whole, &[name, ";", info, ";", devices])) {
+        return Ok(());
+    }
     for (cpu, count) in cpus.iter().zip(counts) {
         let count = number(said.path, Some(count))?;
         if count > 0.0 || !only_used {

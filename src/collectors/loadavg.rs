@@ -34,7 +34,7 @@ const GAUGES: [(&str, &str); 3] = [
 impl Collector for Loadavg {
     fn collect(&mut self, roots: &Roots, samples: &mut Samples) -> Result<(), Blank> {
         let path = roots.proc("loadavg");
-        let file = self.file.get_or_insert_with(|| Kept::new(path.clone()));
+        let file = self.file.get_or_insert_with(|| Kept::brief(path.clone()));
         let mut words = file.read()?.split_ascii_whitespace();
         for (name, help) in GAUGES {
             samples.gauge(name, help).row(&[], number(&path, words.next())?);

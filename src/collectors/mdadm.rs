@@ -20,7 +20,7 @@ pub const KIND: CollectorKind = CollectorKind {
     },
     blocks: false,
     health: None,
-    make: |_| Box::new(Mdadm { file: File::proc("mdstat"), arrays: Vec::new() }),
+    make: |_| Box::new(Mdadm { file: File::proc_of_long_lines("mdstat"), arrays: Vec::new() }),
 };
 
 #[derive(Debug)]

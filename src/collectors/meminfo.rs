@@ -1,6 +1,6 @@
 //! Memory, from `/proc/meminfo`: every field becomes a metric of its own name.
 
-use super::parse::number;
+use super::parse::{number, shorten};
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples, Type},
@@ -25,7 +25,7 @@ struct Meminfo {
 impl Collector for Meminfo {
     fn collect(&mut self, roots: &Roots, samples: &mut Samples) -> Result<(), Blank> {
         let path = roots.proc("meminfo");
-        let file = self.file.get_or_insert_with(|| Kept::new(path.clone()));
+        let file = self.file.get_or_insert_with(|| Kept::brief(path.clone()));
         let mut seen = 0;
         for line in file.read()?.lines() {
             let mut words = line.split_ascii_whitespace();
@@ -40,7 +40,10 @@ impl Collector for Meminfo {
                     1024.0
                 }
                 None => 1.0,
-                Some(unit) => return Err(Blank::odd(path, format!("`{unit}` is not a unit"))),
+                Some(unit) => {
+                    let why = format!("`{}` is not a unit", shorten(unit));
+                    return Err(Blank::odd(path, why));
+                }
             };
             let kind = if self.name.ends_with("_total") { Type::Counter } else { Type::Gauge };
             self.help.clear();

@@ -18,6 +18,7 @@ pub mod filesystem;
 pub mod hwmon;
 pub mod interrupts;
 pub mod kernel_hung;
+mod links;
 pub mod loadavg;
 pub mod mdadm;
 pub mod meminfo;
@@ -36,6 +37,7 @@ pub mod selinux;
 pub mod sockstat;
 pub mod softnet;
 pub mod stat;
+pub mod systemd;
 pub mod tcpstat;
 pub mod thermal_zone;
 pub mod time;
@@ -81,6 +83,7 @@ pub const ALL: &[CollectorKind] = &[
     sockstat::KIND,
     softnet::KIND,
     stat::KIND,
+    systemd::KIND,
     tcpstat::KIND,
     thermal_zone::KIND,
     time::KIND,

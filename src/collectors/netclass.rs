@@ -1,9 +1,17 @@
 //! What network devices are and how they stand, from `/sys/class/net`.
+//!
+//! There are two dozen files a device. What the kernel tells over netlink as well is taken from
+//! there, all devices in one answer; where it does not answer, or tells of other devices than the
+//! folder has, all files are read. What never changes while a device lives is read once.
 
-use super::class::{Class, Device};
+use super::{
+    class::{Class, Device},
+    links::{Link, Links, Told},
+};
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples, Type},
+    pattern::Pattern,
     world::roots::Roots,
 };
 
@@ -17,12 +25,20 @@ pub const KIND: CollectorKind = CollectorKind {
     },
     blocks: false,
     health: None,
-    make: |_| Box::new(Netclass { class: Class::new("class/net", FILES) }),
+    make: |setup| {
+        let class = Class::new("class/net", FILES);
+        let ignored = setup.patterns.get("netclass.ignored-devices").cloned();
+        Box::new(Netclass { class, kernel: None, known: false, ignored })
+    },
 };
 
 #[derive(Debug)]
 struct Netclass {
     class: Class,
+    kernel: Option<Links>,
+    /// It is known whether the folder is the kernel's own.
+    known: bool,
+    ignored: Option<Pattern>,
 }
 
 /// The numbers come first, in the order of [`METRICS`], then the words.
@@ -51,8 +67,34 @@ const FILES: &[&str] = &[
     "ifalias",
 ];
 const OPERSTATE: usize = METRICS.len();
+const DUPLEX: usize = OPERSTATE + 3;
+/// These stay as they are while a device lives under its name.
+const FOREVER: [usize; 3] = [5, Column::Index.at(), 12];
 
-const METRICS: [(&str, &str, f64); 17] = [
+/// What netlink tells, too: a place in [`METRICS`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Column {
+    Carrier = 1,
+    CarrierChanges = 2,
+    CarrierUps = 3,
+    CarrierDowns = 4,
+    Dormant = 6,
+    Index = 8,
+    Link = 9,
+    LinkMode = 10,
+    Mtu = 11,
+    Group = 13,
+    QueueLength = 15,
+    Type = 16,
+}
+
+impl Column {
+    pub(crate) const fn at(self) -> usize {
+        self as usize
+    }
+}
+
+pub(crate) const METRICS: [(&str, &str, f64); 17] = [
     ("node_network_address_assign_type", "Network device property: address_assign_type", 1.0),
     ("node_network_carrier", "Network device property: carrier", 1.0),
     ("node_network_carrier_changes_total", "Network device property: carrier_changes_total", 1.0),
@@ -83,26 +125,39 @@ const METRICS: [(&str, &str, f64); 17] = [
 
 impl Collector for Netclass {
     fn collect(&mut self, roots: &Roots, samples: &mut Samples) -> Result<(), Blank> {
+        if !std::mem::replace(&mut self.known, true) && roots.are_the_kernels() {
+            self.kernel = Some(Links::new());
+        }
+        let ignored = &self.ignored;
         // Beside the devices, there is a list of those that bundle others.
-        let devices = self.class.look(roots, |name| name != "bonding_masters")?;
+        let devices = self.class.look(roots, |name| {
+            name != "bonding_masters" && !ignored.as_ref().is_some_and(|it| it.matches(name))
+        })?;
+        let links = self.kernel.as_mut().and_then(Links::ask).unwrap_or_default();
+        let links = if are_the_same(devices, links) { links } else { &[] };
+        let mut all: Vec<Both<'_>> = devices
+            .iter_mut()
+            .enumerate()
+            .map(|(at, device)| Both { device, link: links.get(at) })
+            .collect();
         let help = "Value is 1 if operstate is 'up', 0 otherwise.";
         samples.gauge("node_network_up", help);
-        for device in &mut *devices {
-            let Some(state) = device.text(OPERSTATE) else { continue };
+        for it in &mut all {
+            let Some(state) = it.operstate() else { continue };
             let is_up = f64::from(u8::from(state == "up"));
-            samples.row(&[("device", &device.name)], is_up);
+            samples.row(&[("device", &it.device.name)], is_up);
         }
         let help = "Non-numeric data from /sys/class/net/<iface>, value is always 1.";
         samples.gauge("node_network_info", help);
-        for device in &mut *devices {
-            show_info(device, samples);
+        for it in &mut all {
+            it.show_info(samples);
         }
         for (at, (name, help, scale)) in METRICS.iter().enumerate() {
             let kind = if name.ends_with("_total") { Type::Counter } else { Type::Gauge };
             samples.family(name, help, kind);
-            for device in &mut *devices {
-                if let Some(value) = device.number(at)? {
-                    samples.row(&[("device", &device.name)], value * scale);
+            for it in &mut all {
+                if let Some(value) = it.number(at)? {
+                    samples.row(&[("device", &it.device.name)], value * scale);
                 }
             }
         }
@@ -110,25 +165,71 @@ impl Collector for Netclass {
     }
 }
 
-fn show_info(device: &mut Device, samples: &mut Samples) {
-    for at in OPERSTATE + 1..FILES.len() {
-        // Read here and looked at below: not all of them can be read at once.
-        device.look(at);
+/// Both lists are in the order of names. The folder may be that of another network namespace.
+fn are_the_same(devices: &mut [Device], links: &[Link]) -> bool {
+    let is = |(device, link): (&mut Device, &Link)| {
+        let (at, index) = (Column::Index.at(), Some(f64::from(link.index)));
+        if device.name != link.name {
+            return false;
+        }
+        if device.number_once(at).ok().flatten() != index {
+            // Another device may have got the name.
+            for at in FOREVER {
+                device.look(at);
+            }
+        }
+        device.last_number(at).ok().flatten() == index
+    };
+    devices.len() == links.len() && devices.iter_mut().zip(links).all(is)
+}
+
+/// A device: its files, and what the kernel told besides.
+struct Both<'a> {
+    device: &'a mut Device,
+    link: Option<&'a Link>,
+}
+
+impl Both<'_> {
+    fn operstate(&mut self) -> Option<&str> {
+        match self.link {
+            Some(link) => Some(link.operstate),
+            None => self.device.text(OPERSTATE),
+        }
     }
-    let [operstate, address, broadcast, duplex, ifalias] =
-        [0, 1, 2, 3, 4].map(|at| device.last(OPERSTATE + at));
-    if operstate.is_empty() {
-        return;
+
+    fn number(&mut self, at: usize) -> Result<Option<f64>, Blank> {
+        match self.link.map(|it| it.told(at)) {
+            Some(Told::Is(value)) => Ok(Some(value.into())),
+            Some(Told::Absent) => Ok(None),
+            Some(Told::Nothing) if FOREVER.contains(&at) => self.device.number_once(at),
+            Some(Told::Nothing) | None => self.device.number(at),
+        }
     }
-    samples.row(
-        &[
-            ("address", address),
-            ("broadcast", broadcast),
-            ("device", &device.name),
-            ("duplex", duplex),
-            ("ifalias", ifalias),
-            ("operstate", operstate),
-        ],
-        1.0,
-    );
+
+    fn show_info(&mut self, samples: &mut Samples) {
+        self.device.look(DUPLEX);
+        if self.link.is_none() {
+            // Read here and looked at below: not all of them can be read at once.
+            (OPERSTATE + 1..FILES.len()).for_each(|at| self.device.look(at));
+        }
+        let file = |more: usize| self.device.last(OPERSTATE + more);
+        let [operstate, address, broadcast, ifalias] = match self.link {
+            Some(it) => [it.operstate, &it.address, &it.broadcast, &it.alias],
+            None => [file(0), file(1), file(2), file(4)],
+        };
+        if operstate.is_empty() {
+            return;
+        }
+        samples.row(
+            &[
+                ("address", address),
+                ("broadcast", broadcast),
+                ("device", &self.device.name),
+                ("duplex", self.device.last(DUPLEX)),
+                ("ifalias", ifalias),
+                ("operstate", operstate),
+            ],
+            1.0,
+        );
+    }
 }

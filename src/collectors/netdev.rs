@@ -9,6 +9,7 @@ use super::parse::number;
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples},
+    pattern::Sieve,
     world::roots::{Kept, Roots},
 };
 
@@ -22,7 +23,16 @@ pub const KIND: CollectorKind = CollectorKind {
     },
     blocks: false,
     health: None,
-    make: |_| Box::new(Netdev::default()),
+    make: |setup| {
+        let sieve = setup.patterns.sieve("netdev.device", None);
+        Box::new(Netdev {
+            table: None,
+            devices: Vec::new(),
+            nohandler: BTreeMap::new(),
+            help: String::new(),
+            sieve,
+        })
+    },
 };
 
 /// The columns after the device's name: metric and the word in its help.
@@ -48,12 +58,13 @@ const COLUMNS: [(&str, &str); 16] = [
 /// Beyond so many devices, descriptors are opened and closed: their number has a limit, too.
 const KEPT_MAX: usize = 256;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Netdev {
     table: Option<Kept>,
     devices: Vec<Device>,
     nohandler: BTreeMap<String, Kept>,
     help: String,
+    sieve: Sieve,
 }
 
 #[derive(Debug)]
@@ -83,12 +94,15 @@ impl Collector for Netdev {
 impl Netdev {
     fn read_table(&mut self, roots: &Roots) -> Result<(), Blank> {
         let path = roots.proc("net/dev");
-        let table = self.table.get_or_insert_with(|| Kept::new(path.clone()));
+        let table = self.table.get_or_insert_with(|| Kept::brief(path.clone()));
         let mut used = 0;
         // Two lines of headings.
         for line in table.read()?.lines().skip(2) {
             let (name, rest) =
                 line.rsplit_once(':').ok_or_else(|| Blank::odd(&path, "a line has no device"))?;
+            if !self.sieve.lets_through(name.trim()) {
+                continue;
+            }
             if used == self.devices.len() {
                 self.devices.push(Device { name: String::new(), counts: [0.0; COLUMNS.len()] });
             }
@@ -118,13 +132,13 @@ impl Netdev {
         for device in devices {
             let path = || roots.sys("class/net").join(&device.name).join("statistics/rx_nohandler");
             if self.nohandler.len() < KEPT_MAX && !self.nohandler.contains_key(&device.name) {
-                self.nohandler.insert(device.name.clone(), Kept::new(path()));
+                self.nohandler.insert(device.name.clone(), Kept::brief(path()));
             }
             let mut brief;
             let file = if let Some(kept) = self.nohandler.get_mut(&device.name) {
                 kept
             } else {
-                brief = Kept::new(path());
+                brief = Kept::brief(path());
                 &mut brief
             };
             // Old kernels lack the file, and the device may have just gone.

@@ -2,11 +2,12 @@
 
 use super::{
     file::{File, Text, join},
-    parse::number,
+    parse::{is_word, number},
 };
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples, Type},
+    pattern::Pattern,
     world::roots::Roots,
 };
 
@@ -20,7 +21,7 @@ pub const KIND: CollectorKind = CollectorKind {
     },
     blocks: false,
     health: None,
-    make: |_| Box::new(Netstat::new()),
+    make: |setup| Box::new(Netstat::new(setup.patterns.get("netstat.fields").cloned())),
 };
 
 #[derive(Debug)]
@@ -36,6 +37,7 @@ struct Netstat {
 struct Words {
     name: String,
     help: String,
+    fields: Option<Pattern>,
 }
 
 /// What `node_exporter` shows of each protocol, and `MaxConn`, which dashboards ask for.
@@ -77,9 +79,9 @@ impl Collector for Netstat {
 }
 
 impl Netstat {
-    fn new() -> Self {
+    fn new(fields: Option<Pattern>) -> Self {
         let tables = [File::proc("net/netstat"), File::proc("net/snmp")];
-        Self { tables, six: File::proc("net/snmp6"), words: Words::default() }
+        Self { tables, six: File::proc("net/snmp6"), words: Words { fields, ..Words::default() } }
     }
 }
 
@@ -94,7 +96,7 @@ impl Words {
             let mut numbers = numbers.split_ascii_whitespace();
             for name in names.split_ascii_whitespace() {
                 let value = numbers.next().ok_or_else(odd)?;
-                if is_wanted(protocol, name) {
+                if self.wants(protocol, name) {
                     self.show(protocol, name, number(said.path, Some(value))?, samples);
                 }
             }
@@ -112,11 +114,18 @@ impl Words {
             // `Ip6InReceives`, `UdpLite6InErrors`.
             let Some((protocol, name)) = field.split_once('6') else { continue };
             let protocol = field.get(..=protocol.len()).unwrap_or(protocol);
-            if is_wanted(protocol, name) {
+            if self.wants(protocol, name) {
                 self.show(protocol, name, number(said.path, words.next())?, samples);
             }
         }
         Ok(())
+    }
+
+    fn wants(&mut self, protocol: &str, name: &str) -> bool {
+        match &self.fields {
+            None => is_wanted(protocol, name),
+            Some(fields) => fields.matches(join(&mut self.name, &[protocol, "_", name])),
+        }
     }
 
     fn show(&mut self, protocol: &str, name: &str, value: f64, samples: &mut Samples) {
@@ -127,7 +136,9 @@ impl Words {
 }
 
 fn is_wanted(protocol: &str, name: &str) -> bool {
-    matches!(name, "InErrors" | "InErrs")
-        || protocol == "TcpExt" && (name.starts_with("Listen") || name.starts_with("Syncookies"))
+    matches!(name, "InErrors" | "InErrs") && is_word(protocol)
+        || protocol == "TcpExt"
+            && (name.starts_with("Listen") || name.starts_with("Syncookies"))
+            && is_word(name)
         || FIELDS.iter().any(|(known, names)| *known == protocol && names.contains(&name))
 }

@@ -26,6 +26,11 @@ pub(crate) fn queues(word: &str) -> Option<(u64, u64)> {
     Some((bytes(sent)?, bytes(received)?))
 }
 
+/// Whether a text can be a part of a metric's name: one that cannot would spoil the whole page.
+pub(crate) fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_')
+}
+
 /// What stands after a keyword at the beginning of a line.
 pub(crate) fn after<'a>(text: &'a str, keyword: &str) -> Option<&'a str> {
     text.lines().find_map(|line| line.strip_prefix(keyword)?.strip_prefix([' ', '\t', ':']))
@@ -36,16 +41,23 @@ pub(crate) fn shorten(text: &str) -> String {
     text.chars().take(40).flat_map(char::escape_debug).collect()
 }
 
+/// More processors the kernel does not know.
+const CPUS_MAX: u32 = 8192;
+
 /// `0-2,5` as `0, 1, 2, 5`; at most 8192 of them.
 pub(crate) fn cpu_list(text: &str) -> Option<Vec<u32>> {
     let mut all = Vec::new();
     for part in text.trim().split(',').filter(|part| !part.is_empty()) {
         let (from, to) = part.split_once('-').unwrap_or((part, part));
         let (from, to): (u32, u32) = (from.parse().ok()?, to.parse().ok()?);
-        if to >= 8192 {
+        if to >= CPUS_MAX {
             return None;
         }
         all.extend(from..=to);
+        // A list may name the same ones again and again.
+        if all.len() > usize::try_from(CPUS_MAX).unwrap_or(usize::MAX) {
+            return None;
+        }
     }
     Some(all)
 }

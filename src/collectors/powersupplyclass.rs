@@ -4,6 +4,7 @@ use super::{class::Class, file::join};
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples},
+    pattern::Pattern,
     world::roots::Roots,
 };
 
@@ -17,7 +18,10 @@ pub const KIND: CollectorKind = CollectorKind {
     },
     blocks: false,
     health: None,
-    make: |_| Box::new(PowerSupply::new()),
+    make: |setup| {
+        let ignored = setup.patterns.get("powersupply.ignored-supplies").cloned();
+        Box::new(PowerSupply::new(ignored))
+    },
 };
 
 #[derive(Debug)]
@@ -25,6 +29,7 @@ struct PowerSupply {
     numbers: Class,
     words: Class,
     name: String,
+    ignored: Option<Pattern>,
 }
 
 /// The kernel counts in millionths of amperes, volts, watts, and of their hours.
@@ -89,7 +94,9 @@ const WORDS: &[&str] = &[
 
 impl Collector for PowerSupply {
     fn collect(&mut self, roots: &Roots, samples: &mut Samples) -> Result<(), Blank> {
-        let supplies = self.numbers.look(roots, |_| true)?;
+        let ignored = &self.ignored;
+        let wanted = |name: &str| !ignored.as_ref().is_some_and(|it| it.matches(name));
+        let supplies = self.numbers.look(roots, wanted)?;
         for (at, (_, end, scale)) in NUMBERS.iter().enumerate() {
             let name = join(&mut self.name, &["node_power_supply_", end]);
             let help = "value of /sys/class/power_supply/<power_supply>.";
@@ -103,7 +110,7 @@ impl Collector for PowerSupply {
         }
         let help = "info of /sys/class/power_supply/<power_supply>.";
         samples.gauge("node_power_supply_info", help);
-        for supply in self.words.look(roots, |_| true)? {
+        for supply in self.words.look(roots, wanted)? {
             for at in 0..WORDS.len() {
                 supply.look(at);
             }
@@ -119,11 +126,12 @@ impl Collector for PowerSupply {
 }
 
 impl PowerSupply {
-    fn new() -> Self {
+    fn new(ignored: Option<Pattern>) -> Self {
         Self {
             numbers: Class::new("class/power_supply", NUMBER_FILES),
             words: Class::new("class/power_supply", WORDS),
             name: String::new(),
+            ignored,
         }
     }
 }

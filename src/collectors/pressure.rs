@@ -69,7 +69,8 @@ const LINES: [&[Line]; 4] = [
     )],
 ];
 
-const MICROSECONDS: f64 = 1e6;
+/// As `node_exporter` divides: the last digit is the same, too.
+const THOUSAND: f64 = 1000.0;
 
 impl Collector for Pressure {
     fn collect(&mut self, roots: &Roots, samples: &mut Samples) -> Result<(), Blank> {
@@ -77,7 +78,8 @@ impl Collector for Pressure {
             // Turned off in the kernel, by default in some distributions' (`psi=1` helps).
             let Some(said) = file.read_if_there(roots)? else { continue };
             for (keyword, name, help) in lines {
-                samples.counter(name, help).row(&[], total(said, keyword)? / MICROSECONDS);
+                let seconds = total(said, keyword)? / THOUSAND / THOUSAND;
+                samples.counter(name, help).row(&[], seconds);
             }
         }
         Ok(())

@@ -1,12 +1,12 @@
 //! Processes and threads by state, from `/proc/<pid>/stat`.
 
-use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::file::File;
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples, many, wide},
-    world::{folder::Folder, roots::Roots},
+    world::{roots::Roots, tasks::Tasks},
 };
 
 /// Its entry in the list.
@@ -19,15 +19,12 @@ pub const KIND: CollectorKind = CollectorKind {
     },
     blocks: false,
     health: None,
-    make: |_| Box::new(Processes::new()),
+    make: |setup| Box::new(Processes::new(&setup.tasks)),
 };
 
 #[derive(Debug)]
 struct Processes {
-    folder: Option<Folder>,
-    pids: Vec<u32>,
-    threads: Vec<u32>,
-    name: String,
+    tasks: Arc<Mutex<Tasks>>,
     limits: [File; 2],
 }
 
@@ -43,32 +40,19 @@ const LIMITS: [(&str, &str); 2] = [
 impl Collector for Processes {
     fn collect(&mut self, roots: &Roots, samples: &mut Samples) -> Result<(), Blank> {
         let (mut processes, mut threads) = (States([0; 128]), States([0; 128]));
-        let folder = self.folder.get_or_insert_with(|| Folder::new(roots.proc("")));
-        folder.numbers(&mut self.pids)?;
         let (mut seen, mut in_all) = (0, 0);
-        for pid in &self.pids {
-            self.name.clear();
-            write!(self.name, "{pid}/stat").expect("a string takes all");
-            // A process that has just ended is not counted.
-            let Some((state, count)) = folder.read(&self.name).and_then(parse) else { continue };
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.look(samples.round(), roots)?;
+        for (state, count) in tasks.processes().filter_map(|it| it.stat.state) {
             seen += 1;
-            in_all += count;
+            in_all = u64::saturating_add(in_all, count);
             processes.add(state, 1);
             if count < 2 {
                 threads.add(state, count);
-                continue;
-            }
-            self.name.truncate(self.name.len() - "stat".len());
-            self.name.push_str("task");
-            folder.numbers_in(&self.name, &mut self.threads);
-            for tid in &self.threads {
-                self.name.clear();
-                write!(self.name, "{pid}/task/{tid}/stat").expect("a string takes all");
-                if let Some((state, _)) = folder.read(&self.name).and_then(parse) {
-                    threads.add(state, 1);
-                }
             }
         }
+        tasks.threads(|state| threads.add(state, 1));
+        drop(tasks);
         samples.gauge("node_processes_pids", "Number of PIDs").row(&[], many(seen));
         let help = "Allocated threads in system";
         samples.gauge("node_processes_threads", help).row(&[], wide(in_all));
@@ -86,16 +70,16 @@ impl Collector for Processes {
 }
 
 impl Processes {
-    fn new() -> Self {
+    fn new(tasks: &Arc<Mutex<Tasks>>) -> Self {
         let limits = ["sys/kernel/pid_max", "sys/kernel/threads-max"].map(File::proc);
-        Self { folder: None, pids: Vec::new(), threads: Vec::new(), name: String::new(), limits }
+        Self { tasks: Arc::clone(tasks), limits }
     }
 }
 
 impl States {
     fn add(&mut self, state: u8, more: u64) {
         if let Some(count) = self.0.get_mut(usize::from(state)) {
-            *count += more;
+            *count = count.saturating_add(more);
         }
     }
 
@@ -106,13 +90,4 @@ impl States {
             samples.row(&[(label, letter)], wide(count));
         }
     }
-}
-
-/// The state and the number of threads. The command's name may hold blanks and brackets: the
-/// fields come after its last bracket.
-fn parse(stat: &str) -> Option<(u8, u64)> {
-    let (_, rest) = stat.rsplit_once(')')?;
-    let mut words = rest.split_ascii_whitespace();
-    let state = words.next()?.bytes().next().filter(u8::is_ascii_alphabetic)?;
-    Some((state, words.nth(16)?.parse().ok()?))
 }

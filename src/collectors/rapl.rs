@@ -1,7 +1,8 @@
 //! The processors' own energy counters as the kernel has them, from `/sys/class/powercap`.
 //!
-//! They start over after some minutes, and their zones overlap. The meters follow and choose; this
-//! is for dashboards that know the counters by their names.
+//! Their zones overlap, and the meters choose among them; this is for dashboards that know the
+//! counters by their names. A counter starts over after some minutes, and is followed here, so that
+//! it goes on from where it was.
 
 use std::collections::BTreeMap;
 
@@ -42,6 +43,11 @@ struct Zone {
     index: String,
     path: String,
     counter: Kept,
+    /// Where it starts over, in microjoules.
+    range: f64,
+    last: f64,
+    /// What all its rounds came to so far.
+    rounds: f64,
 }
 
 const MICROJOULES: f64 = 1e6;
@@ -54,7 +60,8 @@ impl Collector for Rapl {
             let path = zone.counter.path().to_owned();
             // The kernel shows them to root alone, and the meter complains of that.
             let Ok(text) = zone.counter.read() else { continue };
-            let joules = number(&path, Some(text.trim_end()))? / MICROJOULES;
+            let now = number(&path, Some(text.trim_end()))?;
+            let joules = zone.follow(now) / MICROJOULES;
             if family != zone.name {
                 family = &zone.name;
                 let clean: String = family
@@ -71,6 +78,20 @@ impl Collector for Rapl {
     }
 }
 
+impl Zone {
+    /// The counter's whole way since the first look, from where it stood then.
+    fn follow(&mut self, now: f64) -> f64 {
+        if now < self.last {
+            // One that was set back to zero, as by a driver that was loaded anew, was far from its
+            // end. What it counted stays counted, and nobody knows more.
+            let is_round = self.last >= self.range / 2.0 && self.last <= self.range;
+            self.rounds += if is_round { self.range } else { self.last };
+        }
+        self.last = now;
+        self.rounds + now
+    }
+}
+
 /// Those of a kind together, in the order of their folders.
 fn zones(roots: &Roots) -> Vec<Zone> {
     let folder = roots.sys("class/powercap");
@@ -79,19 +100,43 @@ fn zones(roots: &Roots) -> Vec<Zone> {
     for entry in roots::list(&folder).unwrap_or_default() {
         let zone = folder.join(&entry);
         let Ok(said) = roots::read(&zone.join("name")) else { continue };
-        if roots::read(&zone.join("max_energy_range_uj")).is_err() {
-            continue;
-        }
+        let range = roots::read(&zone.join("max_energy_range_uj")).ok();
+        let Some(range) = range.and_then(|it| it.trim_end().parse::<f64>().ok()) else { continue };
         let said = said.trim_ascii();
         let numbered = said.split_once('-').filter(|(_, number)| is_digits(number));
         let name = numbered.map_or(said, |(name, _)| name).to_owned();
         let count = next.entry(name.clone()).or_default();
         let index = numbered.and_then(|(_, number)| number.parse().ok()).unwrap_or(*count);
         *count = index.saturating_add(1);
-        let counter = Kept::new(zone.join("energy_uj"));
+        let counter = Kept::brief(zone.join("energy_uj"));
         let path = zone.display().to_string();
-        all.push(Zone { name, index: index.to_string(), path, counter });
+        let index = index.to_string();
+        all.push(Zone { name, index, path, counter, range, last: 0.0, rounds: 0.0 });
     }
     all.sort_by(|one, other| one.name.cmp(&other.name));
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_never_steps_back_wherever_it_starts_over() {
+        let zone = |last: f64| Zone {
+            name: String::new(),
+            index: String::new(),
+            path: String::new(),
+            counter: Kept::new("/nonexistent".into()),
+            range: 1000.0,
+            last,
+            rounds: 0.0,
+        };
+        let is = |joules: f64, expected: f64| (joules - expected).abs() < 1e-9;
+        let mut round = zone(0.0);
+        assert!(is(round.follow(900.0), 900.0), "as the kernel has it at first");
+        assert!(is(round.follow(50.0), 1050.0) && is(round.follow(40.0), 1090.0));
+        let mut set_back = zone(0.0);
+        assert!(is(set_back.follow(300.0), 300.0) && is(set_back.follow(10.0), 310.0));
+    }
 }

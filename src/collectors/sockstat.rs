@@ -2,7 +2,7 @@
 
 use super::{
     file::{File, Text, join},
-    parse::number,
+    parse::{is_word, number},
 };
 use crate::{
     about::About,
@@ -61,6 +61,9 @@ impl Words {
                 line.split_once(':').ok_or_else(|| said.odd("a line has no protocol"))?;
             let mut words = rest.split_ascii_whitespace();
             while let Some(key) = words.next() {
+                if !is_word(protocol) || !is_word(key) {
+                    return Err(said.odd("a protocol's or a state's name makes no sense"));
+                }
                 let value = number(said.path, words.next())?;
                 self.show(protocol, key, value, samples);
                 if key == "mem" {

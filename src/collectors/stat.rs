@@ -42,7 +42,7 @@ const FIELDS: [(&str, &str, &str, Type); 6] = [
 impl Collector for Stat {
     fn collect(&mut self, roots: &Roots, samples: &mut Samples) -> Result<(), Blank> {
         let path = roots.proc("stat");
-        let file = self.file.get_or_insert_with(|| Kept::new(path.clone()));
+        let file = self.file.get_or_insert_with(|| Kept::brief(path.clone()));
         // The processors' lines come first, and there can be hundreds: the rest is after them.
         let text = file.read()?;
         let rest = text.find("\nintr").map_or(text, |at| text.get(at..).unwrap_or(text));

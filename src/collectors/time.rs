@@ -86,8 +86,8 @@ fn sources(roots: &Roots) -> Result<Vec<Source>, Blank> {
         let Some(device) = name.strip_prefix("clocksource") else { continue };
         all.push(Source {
             device: device.to_owned(),
-            available: Kept::new(folder.join(&name).join("available_clocksource")),
-            current: Kept::new(folder.join(&name).join("current_clocksource")),
+            available: Kept::brief(folder.join(&name).join("available_clocksource")),
+            current: Kept::brief(folder.join(&name).join("current_clocksource")),
         });
     }
     Ok(all)

@@ -8,15 +8,17 @@
 //! Processor time is added up from look to look, so that the sum of a name does not fall when one
 //! of its processes ends. What a process used before it was first seen is not in it.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use super::parse::is_digits;
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples, many, wide},
     world::{
         roots::{self, Roots},
-        shelf::{Shelf, Spot},
+        tasks::{Stat, Tasks, Usage},
     },
 };
 
@@ -30,7 +32,7 @@ pub const KIND: CollectorKind = CollectorKind {
     },
     blocks: false,
     health: None,
-    make: |_| Box::new(Top::new(TOP)),
+    make: |setup| Box::new(Top::with(TOP, &setup.tasks)),
 };
 
 /// So many names of each sort are shown.
@@ -39,27 +41,26 @@ pub const TOP: usize = 10;
 pub const PROCESSES_MAX: usize = 4096;
 /// So many names are kept, at most. Those that nobody bears any more make room.
 const NAMES_MAX: usize = 1024;
-/// So many descriptors stay open at most.
-const OPEN_MAX: usize = 128;
 const TICKS_A_SECOND: f64 = 100.0;
 
 /// Reads processes.
 #[derive(Debug)]
 pub struct Top {
     shown_max: usize,
-    shelf: Shelf,
-    processes: BTreeMap<u32, Process>,
+    tasks: Arc<Mutex<Tasks>>,
+    /// By their numbers, in their order.
+    processes: Vec<Process>,
     names: BTreeMap<String, Sums>,
-    looks: u64,
     overflowed: u64,
 }
 
+/// At the last look.
 #[derive(Debug)]
 struct Process {
-    file: Spot,
-    /// When it was started and what it had used, in ticks, at the last look.
-    last: Option<(u64, u64)>,
-    looked: u64,
+    pid: u32,
+    /// When it was started and what it had used, in ticks.
+    started: u64,
+    ticks: u64,
 }
 
 /// What processes of one name use.
@@ -72,74 +73,67 @@ struct Sums {
     count: usize,
 }
 
-/// What `/proc/PID/stat` says.
-#[derive(Debug, PartialEq, Eq)]
-struct Stat<'a> {
-    name: &'a str,
-    ticks: u64,
-    started: u64,
-    pages: u64,
-}
-
 impl Top {
     /// Shows so many names of each sort.
     pub fn new(shown_max: usize) -> Self {
+        Self::with(shown_max, &Arc::default())
+    }
+
+    fn with(shown_max: usize, tasks: &Arc<Mutex<Tasks>>) -> Self {
         Self {
             shown_max,
-            shelf: Shelf::new(OPEN_MAX),
-            processes: BTreeMap::new(),
+            tasks: Arc::clone(tasks),
+            processes: Vec::new(),
             names: BTreeMap::new(),
-            looks: 0,
             overflowed: 0,
         }
     }
 
-    fn look(&mut self, roots: &Roots) -> Result<(), Blank> {
-        self.looks += 1;
+    fn look(&mut self, round: Option<u64>, roots: &Roots) -> Result<(), Blank> {
         for sums in self.names.values_mut() {
             *sums = Sums { ticks: sums.ticks, ..Sums::default() };
         }
-        let folder = roots.proc("");
-        let numbers = roots::list(&folder)?.into_iter().filter(|it| is_digits(it));
-        let mut looked_at = 0;
-        for number in numbers.filter_map(|it| it.parse::<u32>().ok()) {
-            looked_at += 1;
-            if looked_at > PROCESSES_MAX {
+        let tasks = Arc::clone(&self.tasks);
+        let mut tasks = tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.look(round, roots)?;
+        let mut old = std::mem::take(&mut self.processes).into_iter().peekable();
+        for (at, process) in tasks.processes().enumerate() {
+            if at >= PROCESSES_MAX {
                 self.overflowed += 1;
                 continue;
             }
-            let path = || PathBuf::from(&folder).join(number.to_string()).join("stat");
-            let fresh = || Process { file: Spot::new(path()), last: None, looked: 0 };
-            let process = self.processes.entry(number).or_insert_with(fresh);
-            process.looked = self.looks;
-            // It may have ended since it was listed.
-            let Ok(text) = self.shelf.read(&mut process.file) else { continue };
-            let Some(stat) = parse(text) else { continue };
-            let before = process.last.replace((stat.started, stat.ticks));
-            let used = match before {
-                Some((started, ticks)) if started == stat.started => {
-                    stat.ticks.saturating_sub(ticks)
-                }
-                // Its number was another's; all that it used is since the last look.
-                Some(_) => stat.ticks,
-                None => 0,
-            };
-            if !self.names.contains_key(stat.name) && self.names.len() >= NAMES_MAX {
-                self.overflowed += 1;
-                continue;
-            }
-            let sums = self.names.entry(stat.name.to_owned()).or_default();
-            sums.ticks += used;
-            sums.recent += used;
-            sums.pages += stat.pages;
-            sums.count += 1;
+            let Some(usage) = process.stat.usage else { continue };
+            while old.next_if(|it| it.pid < process.pid).is_some() {}
+            let before = old.next_if(|it| it.pid == process.pid);
+            let Usage { started, ticks, .. } = usage;
+            self.processes.push(Process { pid: process.pid, started, ticks });
+            self.add(&process.stat, usage, before.as_ref());
         }
-        let looks = self.looks;
-        self.processes.retain(|_, it| it.looked == looks);
         if self.names.len() >= NAMES_MAX {
             self.names.retain(|_, it| it.count > 0);
         }
         Ok(())
+    }
+
+    fn add(&mut self, stat: &Stat, usage: Usage, before: Option<&Process>) {
+        let used = match before {
+            Some(it) if it.started == usage.started => usage.ticks.saturating_sub(it.ticks),
+            // Its number was another's; all that it used is since the last look.
+            Some(_) => usage.ticks,
+            None => 0,
+        };
+        if !self.names.contains_key(&stat.name) {
+            if self.names.len() >= NAMES_MAX {
+                self.overflowed += 1;
+                return;
+            }
+            self.names.insert(stat.name.clone(), Sums::default());
+        }
+        let Some(sums) = self.names.get_mut(&stat.name) else { return };
+        sums.ticks = sums.ticks.saturating_add(used);
+        sums.recent = sums.recent.saturating_add(used);
+        sums.pages = sums.pages.saturating_add(usage.pages);
+        sums.count += 1;
     }
 
     /// The names with most of the first thing, then of the second, and some of the second at all.
@@ -159,7 +153,7 @@ impl Top {
 
 impl Collector for Top {
     fn collect(&mut self, roots: &Roots, samples: &mut Samples) -> Result<(), Blank> {
-        self.look(roots)?;
+        self.look(samples.round(), roots)?;
         let help = "Seconds of processor time that processes of this name used since they were \
                     first seen, of the names that used most lately.";
         samples.counter("holdfast_top_cpu_seconds_total", help);
@@ -177,37 +171,5 @@ impl Collector for Top {
         let help = "Looks at processes that were left out, for there were too many.";
         samples.counter("holdfast_top_overflowed_total", help).row(&[], wide(self.overflowed));
         Ok(())
-    }
-}
-
-/// The name may hold blanks and brackets; the fields come after its last bracket.
-fn parse(text: &str) -> Option<Stat<'_>> {
-    let (name, fields) = text.split_once('(')?.1.rsplit_once(") ")?;
-    let field = |number: usize| -> Option<u64> {
-        // `proc(5)` counts from 1, and the first field here is its third.
-        fields.split_ascii_whitespace().nth(number - 3)?.parse().ok()
-    };
-    let is_of_kernel = field(23)? == 0;
-    let name = if is_of_kernel { name.split('/').next().unwrap_or(name) } else { name };
-    Some(Stat { name, ticks: field(14)? + field(15)?, started: field(22)?, pages: field(24)? })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_may_hold_anything_and_the_kernels_threads_are_one() {
-        let line = |name: &str, bytes: u64| {
-            format!("7 ({name}) S 1 7 7 0 -1 4 9 0 0 0 31 12 0 0 20 0 3 0 4242 {bytes} 250 1\n")
-        };
-        let text = line("a) (b", 1_000_000);
-        let known = Stat { name: "a) (b", ticks: 43, started: 4242, pages: 250 };
-        assert_eq!(parse(&text), Some(known));
-        assert_eq!(parse(&line("kworker/0:1-events", 0)).map(|it| it.name), Some("kworker"));
-        assert_eq!(parse(&line("my/program", 1)).map(|it| it.name), Some("my/program"));
-        for odd in ["", "7", "7 (a", "7 (a) ", "7 (a) S 1 2", "7 (a) S x x x x x x x x x x x x x"] {
-            assert_eq!(parse(odd), None, "{odd}");
-        }
     }
 }

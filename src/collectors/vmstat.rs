@@ -2,11 +2,12 @@
 
 use super::{
     file::{File, join},
-    parse::number,
+    parse::{is_word, number},
 };
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples, Type},
+    pattern::Pattern,
     world::roots::Roots,
 };
 
@@ -20,8 +21,13 @@ pub const KIND: CollectorKind = CollectorKind {
     },
     blocks: false,
     health: None,
-    make: |_| {
-        Box::new(Vmstat { file: File::proc("vmstat"), name: String::new(), help: String::new() })
+    make: |setup| {
+        Box::new(Vmstat {
+            file: File::proc("vmstat"),
+            name: String::new(),
+            help: String::new(),
+            fields: setup.patterns.get("vmstat.fields").cloned(),
+        })
     },
 };
 
@@ -30,6 +36,7 @@ struct Vmstat {
     file: File,
     name: String,
     help: String,
+    fields: Option<Pattern>,
 }
 
 impl Collector for Vmstat {
@@ -38,7 +45,10 @@ impl Collector for Vmstat {
         for line in said.text.lines() {
             let (field, value) =
                 line.split_once(' ').ok_or_else(|| said.odd("a line has no number"))?;
-            if is_wanted(field) {
+            if self.fields.as_ref().map_or_else(|| is_wanted(field), |it| it.matches(field)) {
+                if !is_word(field) {
+                    return Err(said.odd("a field's name makes no sense"));
+                }
                 let name = join(&mut self.name, &["node_vmstat_", field]);
                 let help = ["/proc/vmstat information field ", field, "."];
                 let help = join(&mut self.help, &help);

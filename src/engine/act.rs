@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::{
     action::{ActionKind, AnyAction, Effect, Failure, Plan, Refusal},
     journal::entry::{Fact, Intent, OnVanish},
@@ -48,6 +50,8 @@ pub struct Doing<'a> {
     pub action: &'a dyn AnyAction,
     /// What becomes of it if we vanish.
     pub on_vanish: OnVanish,
+    /// When it is to be done, by the journal's clock; none if as soon as it is written down.
+    pub due_us: Option<u64>,
 }
 
 /// Plans, writes down, applies, looks. `write` returns when the fact would survive a power cut.
@@ -56,35 +60,71 @@ pub async fn act(
     world: &World,
     write: &mut impl FnMut(Fact) -> Result<(), HostError>,
 ) -> Result<(), Stopped> {
-    let Doing { number: act, name, kind, action, on_vanish } = doing;
-    let named = || (*name).to_owned();
+    let undo = prepare(doing, world, write).await?;
+    strike(doing, &undo, world, write).await?;
+    look(doing, &undo, world, write).await
+}
+
+/// Plans, and writes down how to go back. Nothing is touched; what was written counts as
+/// outstanding from here on.
+pub async fn prepare(
+    doing: &Doing<'_>,
+    world: &World,
+    write: &mut impl FnMut(Fact) -> Result<(), HostError>,
+) -> Result<Value, Stopped> {
+    let Doing { number: act, name, kind, action, on_vanish, due_us } = doing;
     let plan = action.plan(world).await;
     let Plan { undo, will, by_hand } =
-        plan.map_err(|why| Stopped::Refused { name: named(), why })?;
+        plan.map_err(|why| Stopped::Refused { name: (*name).to_owned(), why })?;
     write(Fact::Intent(Box::new(Intent {
         act: *act,
         kind: kind.about.name.to_owned(),
         family: kind.family,
-        name: named(),
+        name: (*name).to_owned(),
         will,
         undo: undo.clone(),
         by_hand,
         class: kind.class,
         on_vanish: *on_vanish,
+        due_us: *due_us,
     })))?;
+    Ok(undo)
+}
+
+/// Applies what was prepared.
+pub async fn strike(
+    doing: &Doing<'_>,
+    undo: &Value,
+    world: &World,
+    write: &mut impl FnMut(Fact) -> Result<(), HostError>,
+) -> Result<(), Stopped> {
+    let Doing { number, name, action, .. } = doing;
+    let act = *number;
     let from_us = world.clock.now_us();
-    if let Err(why) = action.apply(&undo, world).await {
-        write(Fact::Failed { act: *act, why: why.to_string() })?;
-        return Err(Stopped::Failed { name: named(), why });
-    }
+    let applied = action.apply(undo, world).await;
     let to_us = world.clock.now_us();
-    write(Fact::Applied { act: *act, from_us, to_us })?;
-    let (seen, how) = match tokio::time::timeout(EFFECT_MAX, action.effect(&undo, world)).await {
+    // Others may be due at the same instant, and a sync would make them late.
+    tokio::task::yield_now().await;
+    if let Err(why) = applied {
+        write(Fact::Failed { act, why: why.to_string() })?;
+        return Err(Stopped::Failed { name: (*name).to_owned(), why });
+    }
+    Ok(write(Fact::Applied { act, from_us, to_us })?)
+}
+
+/// Looks whether it acts, and writes down what was seen.
+pub async fn look(
+    doing: &Doing<'_>,
+    undo: &Value,
+    world: &World,
+    write: &mut impl FnMut(Fact) -> Result<(), HostError>,
+) -> Result<(), Stopped> {
+    let looked = tokio::time::timeout(EFFECT_MAX, doing.action.effect(undo, world)).await;
+    let (seen, how) = match looked {
         Ok(Ok(Effect::Seen(how))) => (Verdict::Pass, how),
         Ok(Ok(Effect::NotSeen(how))) => (Verdict::Fail, how),
         Ok(Err(why)) => (Verdict::Inconclusive, why.to_string()),
         Err(_) => (Verdict::Inconclusive, "looking took too long".to_owned()),
     };
-    write(Fact::Effect { act: *act, seen, how })?;
-    Ok(())
+    Ok(write(Fact::Effect { act: doing.number, seen, how })?)
 }

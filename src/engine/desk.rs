@@ -4,6 +4,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    collections::BTreeSet,
     time::Duration,
 };
 
@@ -27,6 +28,8 @@ use crate::{
 
 /// How often the lease is renewed and rows are written down.
 pub const BEAT: Duration = Duration::from_millis(100);
+/// So long before an instant at which something is due, rows wait.
+const QUIET: Duration = Duration::from_millis(60);
 /// How often the clocks are read together.
 const ANCHOR: Duration = Duration::from_mins(1);
 
@@ -49,7 +52,10 @@ pub struct Desk {
     observer: RefCell<Option<Observer>>,
     listener: RefCell<Listener>,
     due: RefCell<Vec<(Instant, u32)>>,
+    appointments: RefCell<BTreeSet<Instant>>,
     acts: Cell<u32>,
+    /// The same instant by both clocks: for waiting, and for the journal.
+    began: (Instant, u64),
     going_back: Cell<bool>,
 }
 
@@ -62,7 +68,9 @@ impl Desk {
         journal: Journal,
         listener: Listener,
     ) -> Self {
+        let began = together(&world);
         Self {
+            began,
             run: run.to_owned(),
             world,
             stop,
@@ -73,6 +81,7 @@ impl Desk {
             observer: RefCell::default(),
             listener: RefCell::new(listener),
             due: RefCell::default(),
+            appointments: RefCell::default(),
             acts: Cell::new(0),
             going_back: Cell::new(false),
         }
@@ -142,9 +151,28 @@ impl Desk {
         self.acts.get()
     }
 
-    /// An act is to be undone when `length` is over, while the script goes on.
-    pub fn undo_after(&self, act: u32, length: Duration) {
-        self.due.borrow_mut().push((Instant::now() + length, act));
+    /// An act is to be undone at `end`, while the script goes on.
+    pub fn undo_after(&self, act: u32, end: Instant) {
+        self.due.borrow_mut().push((end, act));
+    }
+
+    /// Something is to be done at this instant: what can wait is not written down just before.
+    pub fn appoint(&self, at: Instant) {
+        self.appointments.borrow_mut().insert(at);
+    }
+
+    /// An instant by the journal's clock, in microseconds.
+    pub fn on_clock(&self, at: Instant) -> u64 {
+        let (began, began_us) = self.began;
+        let since = at.saturating_duration_since(began);
+        began_us.saturating_add(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
+    }
+
+    /// Whether something is due so soon that a slow disk would make it late.
+    fn is_busy_soon(&self) -> bool {
+        let now = Instant::now();
+        self.appointments.borrow_mut().retain(|it| *it > now);
+        self.appointments.borrow().first().is_some_and(|it| *it < now + QUIET)
     }
 
     /// Waits for `what`, unless the word to stop comes first.
@@ -191,6 +219,9 @@ impl Desk {
         loop {
             beat.tick().await;
             self.beat();
+            if self.is_busy_soon() {
+                continue;
+            }
             if self.rows().is_ok() && anchored.elapsed() > ANCHOR && self.anchor().is_ok() {
                 anchored = Instant::now();
             }
@@ -245,4 +276,16 @@ impl Desk {
             self.stop.say("an act could not be undone");
         }
     }
+}
+
+/// One instant by both clocks. Between two readings the machine may have been busy elsewhere, so
+/// the closest of a few counts.
+fn together(world: &World) -> (Instant, u64) {
+    let reading = || {
+        let before = world.clock.now_us();
+        let instant = Instant::now();
+        (world.clock.now_us().saturating_sub(before), (instant, before))
+    };
+    let best = (0..5).map(|_| reading()).min_by_key(|it| it.0);
+    best.map_or_else(|| reading().1, |it| it.1)
 }

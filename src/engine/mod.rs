@@ -7,6 +7,7 @@ pub mod guardian;
 pub mod index;
 pub mod kit;
 pub mod observe;
+mod perform;
 pub mod play;
 pub mod recover;
 mod rows;

@@ -211,6 +211,8 @@ fn look_all(
         };
         tokio::join!(sampling, looking);
     });
+    // A file that hangs must not keep a run from its end.
+    runtime.shutdown_background();
 }
 
 /// Looks on a schedule of its own: a slow answer delays no later question.

@@ -8,16 +8,11 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
-    engine::{
-        act::{Doing, Stopped, act},
-        back::Left,
-        desk::Desk,
-        observe::once,
-    },
+    engine::{back::Left, desk::Desk, observe::once, perform},
     journal::entry::{Entry, Fact, Family, Look, Mark, When},
     script::{
         hypothesis::Hypothesis,
-        lines::{Act, Declare, Item, Script, Wait, WitnessCue},
+        lines::{Declare, Item, Script, Wait, WitnessCue},
     },
     verdict::Verdict,
     world::host::HostError,
@@ -123,7 +118,7 @@ async fn baseline(script: &Script, desk: &Desk) -> Result<(), Halt> {
     let from = desk.world.clock.now_us();
     let looks = script.hypotheses.iter().map(Hypothesis::three_looks).max().unwrap_or_default();
     pause(desk, script.baseline.duration().max(looks)).await?;
-    looked_enough(script, desk).await?;
+    looked_enough(script, desk, from).await?;
     let mut broken = Vec::new();
     for (n, it) in script.hypotheses.iter().enumerate() {
         if it.when.contains(&When::Before) {
@@ -141,16 +136,17 @@ async fn baseline(script: &Script, desk: &Desk) -> Result<(), Halt> {
     Err(Halt::Refused(format!("what must stay true is not so before anything was done: {all}")))
 }
 
-/// Waits until every probe has answered three times: on a busy machine that takes longer than the
-/// time that was planned for it, and a system must not be called broken because we were slow.
-async fn looked_enough(script: &Script, desk: &Desk) -> Result<(), Halt> {
+/// Waits until every probe has answered three questions that were asked `from` then on: on a busy
+/// machine that takes longer than the time that was planned for it, and a system must not be called
+/// broken because we were slow.
+async fn looked_enough(script: &Script, desk: &Desk, from: u64) -> Result<(), Halt> {
     let deadline = Instant::now() + BASELINE_MORE;
     loop {
         desk.rows()?;
         let judged = script.hypotheses.iter().enumerate();
         let judged = judged.filter(|it| it.1.when.contains(&When::Before));
-        if judged.map(|it| answered(desk, it.0).len()).min().is_none_or(|it| it >= 3)
-            || Instant::now() > deadline
+        let fresh = |n| answered(desk, n).iter().filter(|it| it.0 >= from).count();
+        if judged.map(|it| fresh(it.0)).min().is_none_or(|it| it >= 3) || Instant::now() > deadline
         {
             return Ok(());
         }
@@ -197,7 +193,8 @@ async fn pause(desk: &Desk, length: Duration) -> Result<(), Halt> {
 
 async fn play_item(item: &Item, desk: &Desk) -> Result<(), Halt> {
     match item {
-        Item::Act(it) => play_act(it, desk).await,
+        Item::Act(it) => perform::alone(it, desk).await,
+        Item::Together(all) => perform::together(all, desk).await,
         Item::Pause(length) => pause(desk, length.duration()).await,
         Item::Wait(it) => wait(it, desk).await,
         Item::Declare(Declare { note, delay }) => {
@@ -211,41 +208,6 @@ async fn play_item(item: &Item, desk: &Desk) -> Result<(), Halt> {
             Ok(())
         }
         Item::Witness(WitnessCue::ReadBack) => read_back(desk).await,
-    }
-}
-
-async fn play_act(it: &Act, desk: &Desk) -> Result<(), Halt> {
-    if let Some(after) = it.after {
-        pause(desk, after.duration()).await?;
-    }
-    let number = desk.next_act();
-    let doing = Doing {
-        number,
-        name: &it.name,
-        kind: it.kind,
-        action: &*it.action,
-        on_vanish: it.on_vanish,
-    };
-    let world = desk.world.marked(&desk.run, number);
-    let done = desk.heed(act(&doing, &world, &mut |fact| desk.write(fact))).await;
-    match done {
-        Ok(Ok(())) => {}
-        Ok(Err(Stopped::Journal(why))) => return Err(Halt::Journal(why)),
-        Ok(Err(why @ Stopped::Refused { .. })) => return Err(Halt::Refused(why.to_string())),
-        Ok(Err(why @ Stopped::Failed { .. })) => return Err(Halt::Aborted(why.to_string())),
-        Err(why) => return Err(Halt::Aborted(why)),
-    }
-    let Some(length) = it.length.map(crate::units::Span::duration) else { return Ok(()) };
-    if !it.waits {
-        desk.undo_after(number, length);
-        return Ok(());
-    }
-    pause(desk, length).await?;
-    let left = desk.undo(|it| it.act == number).await;
-    if left.clean() {
-        Ok(())
-    } else {
-        Err(Halt::Aborted(format!("{} could not be undone", it.name)))
     }
 }
 

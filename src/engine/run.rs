@@ -1,6 +1,6 @@
 //! A run from its first line to its seal.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use crate::{
     action::{Plan, Refusal},
@@ -16,7 +16,7 @@ use crate::{
     },
     evidence::fold as evidence,
     journal::{
-        began::{Began, HostFacts, PlannedWitness},
+        began::{Approval, Began, HostFacts, PlannedWitness},
         book::Journal,
         entry::{Fact, Family},
     },
@@ -24,6 +24,7 @@ use crate::{
     verdict::Verdict,
     world::{
         World,
+        bounds::Bounds,
         dice::Dice,
         host::HostError,
         linux::{
@@ -47,6 +48,8 @@ pub struct Order<'a> {
     pub state: &'a StateFolder,
     /// This executable.
     pub program: PathBuf,
+    /// Who approved it.
+    pub approvals: Vec<Approval>,
 }
 
 /// How a run ended.
@@ -107,6 +110,12 @@ pub struct Foreseen {
     pub plan: Result<Plan<serde_json::Value>, Refusal>,
 }
 
+/// What bounds a run of `script`: the seed is the command line's, or the file's, or a fresh one.
+pub fn bounds(script: &Script, seed: Option<u64>) -> Bounds {
+    let seed = seed.or(script.seed).unwrap_or_else(Dice::fresh_seed);
+    Bounds { seed, deny: script.deny.clone() }
+}
+
 /// Plans every act, and touches nothing.
 pub async fn foresee(script: &Script, world: &World) -> Vec<Foreseen> {
     let mut all = Vec::new();
@@ -136,13 +145,15 @@ pub async fn run(
             tracing::warn!("run {run} had not ended: {undone} acts of it were taken down");
         }
     }
+    let bounds = bounds(script, order.seed);
+    let seed = bounds.seed;
+    let world = world.bounded(bounds);
     // Later steps of a drill depend on earlier ones; its faults must find their targets now.
     for it in foresee(script, &world).await {
         if let (Family::Fault, Err(why)) = (it.kind.family, it.plan) {
             return Err(NoRun::Refused { name: it.name, why });
         }
     }
-    let seed = order.seed.or(script.seed).unwrap_or_else(Dice::fresh_seed);
     let id = id(&world, seed);
     let journal = match begin(state, &id, &world) {
         Ok(it) => it,
@@ -173,7 +184,9 @@ fn begin(state: &StateFolder, id: &str, world: &World) -> Result<Journal, NoRun>
 fn fix(order: &Order<'_>, (desk, seed): (&Desk, u64), world: &World) -> Result<(), HostError> {
     desk.keep(Keeper::open(order.state, &desk.run, world.clock.stamp()));
     desk.anchor()?;
-    desk.write(Fact::Began(Box::new(began(order, &desk.run, seed))))
+    let environment = world.rules.environment.map(|it| it.word().to_owned());
+    let began = Began { environment, ..began(order, &desk.run, seed) };
+    desk.write(Fact::Began(Box::new(began)))
 }
 
 /// Nothing is begun before the guardian watches and the observer looks.
@@ -255,7 +268,7 @@ fn began(order: &Order<'_>, id: &str, seed: u64) -> Began {
         description: script.description.clone(),
         file: order.file.0.to_owned(),
         manifest: order.file.1.to_owned(),
-        vars: used(script, order.file.1),
+        vars: script.vars_in(order.file.1),
         seed,
         program: env!("CARGO_PKG_VERSION").to_owned(),
         operator: facts::operator(),
@@ -280,11 +293,7 @@ fn began(order: &Order<'_>, id: &str, seed: u64) -> Began {
             deadline_us: it.deadline.micros(),
             good_in_a_row: it.good_in_a_row,
         }),
+        environment: None,
+        approvals: order.approvals.clone(),
     }
-}
-
-/// The variables that the file names: the others are nobody's business.
-fn used(script: &Script, text: &str) -> BTreeMap<String, String> {
-    let named = |name: &str| text.contains(&format!("${{{name}}}"));
-    script.vars.iter().filter(|it| named(it.0)).map(|(k, v)| (k.clone(), v.clone())).collect()
 }

@@ -9,6 +9,7 @@ mod network_loss;
 mod network_partition;
 mod process_kill;
 mod process_pause;
+mod service_lever;
 mod syscall_fault;
 
 use crate::action::ActionKind;
@@ -24,6 +25,7 @@ pub const KINDS: &[ActionKind] = &[
     ActionKind::fault::<network_partition::NetworkPartition>(),
     ActionKind::fault::<process_kill::ProcessKill>(),
     ActionKind::fault::<process_pause::ProcessPause>(),
+    ActionKind::fault::<service_lever::ServiceLever>(),
     ActionKind::fault::<syscall_fault::SyscallFault>(),
 ];
 

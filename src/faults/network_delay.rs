@@ -13,7 +13,7 @@ use crate::{
     traffic::{self, HeldTable, Traffic},
     units::Span,
     world::{
-        World, dice,
+        World,
         linux::net::{
             door,
             relay::{self, Delay},
@@ -72,7 +72,7 @@ impl Action for NetworkDelay {
             jitter_micros,
             comes: matches!(way, Direction::In | Direction::Both),
             goes: matches!(way, Direction::Out | Direction::Both),
-            seed: dice::of(&world.mark),
+            seed: world.dice("child").below(u64::MAX),
         };
         let jitter = self.jitter.map_or_else(String::new, |it| format!(", ±{it}"));
         Ok(Plan {

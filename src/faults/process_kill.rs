@@ -7,7 +7,7 @@ use crate::{
     about::{About, Need},
     action::{Action, Effect, Failure, Plan, Refusal},
     journal::entry::UndoClass,
-    target::{ProcessTarget, named, one},
+    target::{Targets, named},
     world::{
         World,
         host::{ProcessId, Signal},
@@ -18,9 +18,7 @@ use crate::{
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProcessKill {
-    target: ProcessTarget,
-    #[serde(default = "one")]
-    max_targets: u32,
+    target: Targets,
     #[serde(default)]
     signal: Ending,
 }
@@ -44,16 +42,16 @@ impl Action for ProcessKill {
         name: "process_kill",
         summary: "ends processes with KILL, TERM or INT",
         needs: &[Need::Kill],
-        example: "target: { name: postgres }\nmax_targets: 4\nsignal: KILL\n",
+        example: "target: { name: postgres, max_targets: 4 }\nsignal: KILL\n",
     };
     const CLASS: UndoClass = UndoClass::OneShot;
     type Undo = Killed;
 
     async fn plan(&self, world: &World) -> Result<Plan<Killed>, Refusal> {
-        let found = self.target.choose(self.max_targets, world)?;
+        let found = self.target.choose(world)?;
         Ok(Plan {
             will: format!("send {} to {}", self.signal.signal().word(), named(&found)),
-            by_hand: vec![format!("start {} again, as its service does", self.target)],
+            by_hand: vec![format!("start {} again, as its service does", self.target.target)],
             undo: Killed(found.into_iter().map(|it| it.id).collect()),
         })
     }

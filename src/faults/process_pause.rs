@@ -8,7 +8,7 @@ use crate::{
     about::{About, Need},
     action::{Action, Effect, Failure, Plan, Refusal},
     journal::entry::UndoClass,
-    target::{ProcessTarget, named, one},
+    target::{Targets, named},
     world::{
         World,
         host::{ProcessId, Signal},
@@ -19,9 +19,7 @@ use crate::{
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProcessPause {
-    target: ProcessTarget,
-    #[serde(default = "one")]
-    max_targets: u32,
+    target: Targets,
 }
 
 /// Those that we paused.
@@ -33,17 +31,20 @@ impl Action for ProcessPause {
         name: "process_pause",
         summary: "stops processes without killing them (SIGSTOP), and lets them go on (SIGCONT)",
         needs: &[Need::Kill],
-        example: "target: { name: postgres }\nmax_targets: 4\n",
+        example: "target: { name: postgres, max_targets: 4 }\n",
     };
     const CLASS: UndoClass = UndoClass::Guardian;
     type Undo = Paused;
 
     async fn plan(&self, world: &World) -> Result<Plan<Paused>, Refusal> {
-        let mut found = self.target.choose(self.max_targets, world)?;
+        let mut found = self.target.choose(world)?;
         // Those that somebody else paused stay paused: they are not ours to wake.
         found.retain(|it| !it.stopped);
         if found.is_empty() {
-            return Err(Refusal::NotReady(format!("every {} is paused already", self.target)));
+            return Err(Refusal::NotReady(format!(
+                "every {} is paused already",
+                self.target.target
+            )));
         }
         Ok(Plan {
             will: format!("pause {}", named(&found)),

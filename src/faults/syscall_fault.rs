@@ -15,7 +15,6 @@ use crate::{
     world::{
         World,
         calls::{Call, CallError, CallHarm},
-        dice,
         host::{Process, ProcessId},
         linux::trace,
     },
@@ -97,7 +96,7 @@ impl Action for SyscallFault {
             percent: self.percent,
             delay_us: self.delay.map_or(0, Span::micros),
             error: self.error,
-            seed: dice::of(&world.mark),
+            seed: world.dice("child").below(u64::MAX),
         };
         let calls: Vec<_> = self.calls.iter().map(|it| format!("{it:?}").to_lowercase()).collect();
         let mut what = Vec::new();

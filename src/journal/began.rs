@@ -44,6 +44,23 @@ pub struct Began {
     /// How a drill measures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub witness: Option<PlannedWitness>,
+    /// What the machine is for, if its people have said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// Who approved the plan, before anything was touched.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<Approval>,
+}
+
+/// An approval: an OpenSSH signature over the plan's line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// Who approved.
+    pub name: String,
+    /// With which public key, as OpenSSH writes it.
+    pub key: String,
+    /// The signature, as `ssh-keygen -Y sign` writes it.
+    pub signature: String,
 }
 
 /// The machine that the run was played from.

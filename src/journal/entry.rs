@@ -207,6 +207,9 @@ pub struct Intent {
     pub class: UndoClass,
     /// What is to become of it if we vanish.
     pub on_vanish: OnVanish,
+    /// The instant for which it is planned; none if it is done as soon as this is on disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_us: Option<u64>,
 }
 
 /// The two families of actions.

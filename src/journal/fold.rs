@@ -1,5 +1,7 @@
 //! What a journal says may still stand in the world. Pure.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use crate::journal::{
@@ -64,6 +66,54 @@ fn change(open: &mut [Open], act: u32, how: impl FnOnce(&mut Open)) {
     if let Some(it) = open.iter_mut().find(|it| it.act == act) {
         how(it);
     }
+}
+
+/// A moment of an act, as it was played.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Turn {
+    /// The act's number.
+    pub act: u32,
+    /// The act's name.
+    pub name: String,
+    /// What was done.
+    pub what: TurnKind,
+}
+
+/// What a moment of an act is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TurnKind {
+    /// It was written down.
+    Planned,
+    /// It went through.
+    Applied,
+    /// It did not go through.
+    Failed,
+    /// It was undone.
+    Undone,
+    /// It was left standing.
+    Kept,
+}
+
+/// The order in which acts were planned, applied and undone: what a replay must come to.
+pub fn order(entries: &[Entry]) -> Vec<Turn> {
+    let mut names = BTreeMap::new();
+    let mut turns = Vec::new();
+    for entry in entries {
+        let (act, what) = match &entry.fact {
+            Fact::Intent(it) => {
+                names.insert(it.act, it.name.clone());
+                (it.act, TurnKind::Planned)
+            }
+            Fact::Applied { act, .. } => (*act, TurnKind::Applied),
+            Fact::Failed { act, .. } => (*act, TurnKind::Failed),
+            Fact::Undone { act, .. } => (*act, TurnKind::Undone),
+            Fact::Kept { act } => (*act, TurnKind::Kept),
+            _ => continue,
+        };
+        let name = names.get(&act).cloned().unwrap_or_default();
+        turns.push(Turn { act, name, what });
+    }
+    turns
 }
 
 /// What was fixed at the beginning, if the journal got that far.

@@ -47,6 +47,8 @@ pub struct Settings {
     pub cut_off: CutOff,
     /// Payments a second by the load generator; with 0 there is none.
     pub rate: u32,
+    /// With the batch and its workers.
+    pub batch: bool,
     /// Where the gateway posts business events, on loopback.
     pub events_url: Option<String>,
     /// The `holdfast` executable whose `sandbox-process` is run.
@@ -62,6 +64,7 @@ impl Settings {
             link_delay: Duration::from_millis(40),
             cut_off: CutOff::default(),
             rate: 0,
+            batch: false,
             events_url: None,
             program: own_program(),
         }
@@ -145,6 +148,7 @@ pub async fn up(settings: &Settings) -> Result<Book, UpError> {
         link_delay_ms: u64::try_from(settings.link_delay.as_millis()).unwrap_or(u64::MAX),
         cut_off: settings.cut_off,
         rate: settings.rate,
+        batch: settings.batch,
         events_url: settings.events_url.clone(),
         processes,
     };
@@ -158,7 +162,11 @@ pub async fn up(settings: &Settings) -> Result<Book, UpError> {
 }
 
 async fn start_all(dir: &Path, settings: &Settings) -> Result<(), UpError> {
-    let names = NAMES.into_iter().filter(|it| *it != "load" || settings.rate > 0);
+    let names = NAMES.into_iter().filter(|it| match *it {
+        "load" => settings.rate > 0,
+        "batch" => settings.batch,
+        _ => true,
+    });
     for name in names.clone() {
         launch(dir, name, &settings.program).await?;
     }

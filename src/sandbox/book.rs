@@ -24,7 +24,7 @@ pub const FILE: &str = "sandbox.json";
 /// The version that this program writes.
 pub const VERSION: u32 = 1;
 /// Every process there can be, in the order in which they start.
-pub const NAMES: [&str; 6] = ["kyc", "sanctions", "core-a", "core-b", "gateway", "load"];
+pub const NAMES: [&str; 7] = ["kyc", "sanctions", "core-a", "core-b", "gateway", "batch", "load"];
 
 /// Settings and processes of one sandbox.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,6 +39,9 @@ pub struct Book {
     pub cut_off: CutOff,
     /// Payments a second by the load generator, 0 for none.
     pub rate: u32,
+    /// There is a batch beside the payments.
+    #[serde(default)]
+    pub batch: bool,
     /// Where the gateway posts its business events.
     pub events_url: Option<String>,
     /// The processes that were started, by name.

@@ -45,7 +45,7 @@ const CURRENCIES: [&str; 3] = ["EUR", "CNY", "USD"];
 struct Load {
     client: reqwest::Client,
     peers: Peers,
-    rate: watch::Sender<u32>,
+    rate: watch::Sender<Stream>,
     outcomes: Family<OutcomeLabels, Counter>,
     seconds: Histogram,
     told: Mutex<Told>,
@@ -75,12 +75,13 @@ pub(super) async fn run(here: Here) -> io::Result<()> {
             seconds.clone(),
         );
     });
-    let rate = watch::Sender::new(here.book.rate);
+    let rate = Stream { rate: here.book.rate, tenant: "retail".to_owned(), copies: 1 };
+    let rate = watch::Sender::new(rate);
     let (client, peers) = (web::client_of(&here.dir)?, Peers::new(here.dir, here.book));
     let load = Load { client, peers, rate, outcomes, seconds, told: Mutex::default() };
     let load = Arc::new(load);
     let app = Router::new()
-        .route("/rate", put(set_rate))
+        .route("/rate", put(set_rate).get(show_rate))
         .route("/status", get(status))
         .route("/healthz", get(async || Json(json!({ "ok": true }))))
         .with_state(Arc::clone(&load))
@@ -100,7 +101,7 @@ async fn generate(load: Arc<Load>) {
     let mut rates = load.rate.subscribe();
     let mut sent: u64 = 0;
     loop {
-        let rate = *rates.borrow_and_update();
+        let Stream { rate, tenant, copies } = rates.borrow_and_update().clone();
         if rate == 0 {
             if rates.changed().await.is_err() {
                 return;
@@ -116,14 +117,17 @@ async fn generate(load: Arc<Load>) {
             }
             let (key, body) = (format!("load-{life}-{sent}"), payment(&mut dice));
             sent += 1;
-            match Arc::clone(&room).try_acquire_owned() {
-                Err(_) => load.note("dropped", None),
-                Ok(place) => {
-                    let load = Arc::clone(&load);
-                    tokio::spawn(async move {
-                        load.send(key, body, due).await;
-                        drop(place);
-                    });
+            for _ in 0..copies {
+                let order = (key.clone(), tenant.clone(), body.clone());
+                match Arc::clone(&room).try_acquire_owned() {
+                    Err(_) => load.note("dropped", None),
+                    Ok(place) => {
+                        let load = Arc::clone(&load);
+                        tokio::spawn(async move {
+                            load.send(order, due).await;
+                            drop(place);
+                        });
+                    }
                 }
             }
         }
@@ -144,7 +148,7 @@ fn payment(dice: &mut ChaCha8Rng) -> Value {
 }
 
 impl Load {
-    async fn send(&self, key: String, body: Value, due: Instant) {
+    async fn send(&self, (key, tenant, body): (String, String, Value), due: Instant) {
         let outcome = match self.peers.address("gateway") {
             None => {
                 self.peers.refresh();
@@ -152,7 +156,8 @@ impl Load {
             }
             Some(gateway) => {
                 let url = format!("http://{gateway}/payments");
-                let request = self.client.post(url).header("idempotency-key", key).json(&body);
+                let request = self.client.post(url).header("idempotency-key", key);
+                let request = request.header("tenant", tenant).json(&body);
                 match timeout(PAYMENT_MAX, request.send()).await {
                     Err(_) => "timeout",
                     Ok(Err(why)) => {
@@ -199,26 +204,44 @@ async fn status(State(load): State<Arc<Load>>) -> Json<Value> {
         recent.get((recent.len() * percent / 100).min(recent.len().saturating_sub(1)))
     };
     Json(json!({
-        "rate": *load.rate.borrow(),
+        "rate": load.rate.borrow().rate,
         "payments": told.by_outcome,
         "latency_us": { "p50": at(50), "p90": at(90), "p99": at(99) },
     }))
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Rate {
+/// How many payments a second, whose, and how often each is sent.
+#[derive(Debug, Clone, Serialize)]
+struct Stream {
     rate: u32,
+    tenant: String,
+    copies: u32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    rate: Option<u32>,
+    tenant: Option<String>,
+    copies: Option<u32>,
+}
+
+async fn show_rate(State(load): State<Arc<Load>>) -> Json<Stream> {
+    Json(load.rate.borrow().clone())
 }
 
 async fn set_rate(
     State(load): State<Arc<Load>>,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Json<Rate>, Problem> {
-    let Rate { rate } = web::read(body)?;
-    if rate > RATE_MAX {
-        return Err(Problem::unprocessable(format!("`rate` is at most {RATE_MAX}")));
+) -> Result<Json<Stream>, Problem> {
+    let Change { rate, tenant, copies } = web::read(body)?;
+    let mut now = load.rate.borrow().clone();
+    now.rate = rate.unwrap_or(now.rate);
+    now.tenant = tenant.unwrap_or(now.tenant);
+    now.copies = copies.unwrap_or(now.copies);
+    if now.rate.saturating_mul(now.copies) > RATE_MAX {
+        return Err(Problem::unprocessable(format!("`rate` is at most {RATE_MAX}, all copies")));
     }
-    load.rate.send_replace(rate);
-    Ok(Json(Rate { rate }))
+    load.rate.send_replace(now.clone());
+    Ok(Json(now))
 }

@@ -4,6 +4,7 @@
 //! promises: a payment that was acknowledged is on disk, and no payment is accepted unscreened.
 
 pub mod bank;
+mod batch;
 pub mod book;
 pub mod calendar;
 mod core;

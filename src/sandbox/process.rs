@@ -17,6 +17,7 @@ use tokio::{
 };
 
 use super::{
+    batch,
     book::{Book, NAMES, Process},
     core, gateway,
     identity::Identity,
@@ -62,6 +63,10 @@ pub(super) struct Here {
 
 /// Runs one process of the sandbox until it is told to stop (SIGTERM or SIGINT).
 pub fn run(dir: &Path, name: &str) -> Result<(), ProcessError> {
+    if name == batch::WORKER {
+        be_called(name);
+        return batch::work().map_err(|why| ProcessError::Io { name: name.to_owned(), why });
+    }
     if !NAMES.contains(&name) {
         return Err(ProcessError::NoSuchName(name.to_owned()));
     }
@@ -129,6 +134,7 @@ async fn live(dir: PathBuf, home: PathBuf, name: &str) -> io::Result<()> {
     match name {
         "core-a" | "core-b" => core::run(here).await?,
         "gateway" => gateway::run(here).await?,
+        "batch" => batch::run(here).await?,
         "load" => load::run(here).await?,
         _ => third_party::run(here).await?,
     }

@@ -19,7 +19,7 @@ use crate::{
     },
     target::ProcessTarget,
     units::Span,
-    world::web::Method,
+    world::{bounds::Deny, web::Method},
 };
 
 /// The file.
@@ -44,6 +44,8 @@ struct Written {
     phases: Vec<Unread>,
     #[serde(default)]
     processes: BTreeMap<String, ProcessTarget>,
+    #[serde(default)]
+    deny: Deny,
     #[serde(default, rename = "vars")]
     _vars: BTreeMap<String, String>,
 }
@@ -150,6 +152,7 @@ pub(super) fn drill(doc: &mut Doc, kinds: &Kinds, out: &mut Vec<Diagnostic>) -> 
         }),
         witness: Some(witness),
         processes: written.processes,
+        deny: written.deny,
         vars: BTreeMap::new(),
     })
 }
@@ -201,7 +204,11 @@ fn cues(phases: &[Phase], doc: &Doc, out: &mut Vec<Diagnostic>) {
         .flat_map(|it| &it.items)
         .filter_map(|it| match it {
             Item::Witness(cue) => Some(*cue),
-            Item::Act(_) | Item::Pause(_) | Item::Wait(_) | Item::Declare(_) => None,
+            Item::Act(_)
+            | Item::Together(_)
+            | Item::Pause(_)
+            | Item::Wait(_)
+            | Item::Declare(_) => None,
         })
         .collect();
     if told != [WitnessCue::Start, WitnessCue::ReadBack] && out.is_empty() {

@@ -11,8 +11,9 @@ use crate::{
         diagnostic::Diagnostic,
         kinds::{Menu, Pick},
         node::{Doc, Id},
+        place::Place,
         read::read,
-        unread::Placed,
+        unread::{Placed, Unread},
     },
     script::{
         expect::Expect,
@@ -42,8 +43,14 @@ struct Beside {
 
 const BESIDE: &[&str] = &["name", "after", "for", "on_vanish"];
 
-/// Reads one fault of a scenario's method: it stands for its length, and the script waits.
-pub(super) fn fault(
+/// What a scenario's method may hold besides faults.
+const BETWEEN: &[&str] = &["parallel", "pause"];
+
+/// So many acts are done together at most.
+const TOGETHER_MAX: usize = 16;
+
+/// Reads one entry of a scenario's method: a fault, a pause, or faults side by side.
+pub(super) fn entry(
     doc: &mut Doc,
     entry: Id,
     kinds: &Kinds,
@@ -51,16 +58,64 @@ pub(super) fn fault(
 ) -> Option<Item> {
     let faults: Vec<_> =
         kinds.actions.iter().copied().filter(|it| it.family == Family::Fault).collect();
-    let known: Vec<&str> = faults.iter().map(|it| it.about.name).collect();
+    let names = faults.iter().map(|it| it.about.name);
+    let known: Vec<&str> = names.chain(BETWEEN.iter().copied()).collect();
     let pick = Menu { sort: "fault", known: &known, common: BESIDE }.pick(doc, entry, out)?;
     let (n, settings) = pick.kind?;
-    let mut act = act(doc, (*faults.get(n)?, settings), pick, out)?;
+    match n.checked_sub(faults.len()).and_then(|n| BETWEEN.get(n).copied()) {
+        None => fault(doc, (*faults.get(n)?, settings), pick, out).map(Item::Act),
+        Some(word) => {
+            // Neither has a name, an end or a way back of its own.
+            for (key, _) in doc.pairs(pick.common).unwrap_or(&[]) {
+                let key = (doc.text(*key).unwrap_or(""), doc.place(*key));
+                out.push(Diagnostic::unknown_key(key.0, key.1, &[]));
+            }
+            match word {
+                "pause" => read(doc, settings, pick.place, out).map(Item::Pause),
+                _ => together(doc, (settings, pick.place), &faults, out).map(Item::Together),
+            }
+        }
+    }
+}
+
+fn together(
+    doc: &mut Doc,
+    (settings, place): (Id, Place),
+    faults: &[&'static ActionKind],
+    out: &mut Vec<Diagnostic>,
+) -> Option<Vec<Act>> {
+    let entries: Vec<Unread> = read(doc, settings, place, out)?;
+    let known: Vec<&str> = faults.iter().map(|it| it.about.name).collect();
+    if entries.is_empty() || entries.len() > TOGETHER_MAX {
+        let help = "name faults under it, each with its own `after` and `for`";
+        let what = format!("1 to {TOGETHER_MAX} faults are done together, not {}", entries.len());
+        out.push(Diagnostic::new(what, place, help));
+    }
+    let mut all = Vec::new();
+    for it in entries {
+        let menu = Menu { sort: "fault", known: &known, common: BESIDE };
+        let Some(pick) = menu.pick(doc, it.0, out) else { continue };
+        let Some((n, settings)) = pick.kind else { continue };
+        let kind = *faults.get(n)?;
+        all.extend(fault(doc, (kind, settings), pick, out));
+    }
+    Some(all)
+}
+
+/// Reads one fault: it stands for its length, and the script waits.
+fn fault(
+    doc: &Doc,
+    kind: (&'static ActionKind, Id),
+    pick: Pick,
+    out: &mut Vec<Diagnostic>,
+) -> Option<Act> {
+    let mut act = act(doc, kind, pick, out)?;
     if act.length.is_none() && doc.get(pick.common, "for").is_none() {
         let help = "write how long it stands, such as `for: 10s`; every fault has an end";
         out.push(Diagnostic::new("`for` is missing", pick.place, help));
     }
     act.waits = true;
-    Some(Item::Act(act))
+    Some(act)
 }
 
 /// Reads one step of a drill's phase.

@@ -13,6 +13,7 @@ use crate::{
     script::{expect::Expect, hypothesis::Hypothesis},
     target::ProcessTarget,
     units::Span,
+    world::bounds::Deny,
 };
 
 /// A scenario or a drill.
@@ -41,6 +42,8 @@ pub struct Script {
     pub witness: Option<Witness>,
     /// Processes whose utilisation is recorded, by the name that reports give them.
     pub processes: BTreeMap<String, ProcessTarget>,
+    /// What is left alone.
+    pub deny: Deny,
     /// The variables that filled the file.
     pub vars: BTreeMap<String, String>,
 }
@@ -57,6 +60,8 @@ pub struct Phase {
 pub enum Item {
     /// An action.
     Act(Act),
+    /// Several actions, each at its instant, side by side.
+    Together(Vec<Act>),
     /// Nothing, for a while.
     Pause(Span),
     /// Look until something is so.
@@ -75,7 +80,7 @@ pub struct Act {
     pub kind: &'static ActionKind,
     /// Its settings.
     pub action: Box<dyn AnyAction>,
-    /// A pause before it.
+    /// A pause before it; among those done together, from when they begin.
     pub after: Option<Span>,
     /// How long it stands.
     pub length: Option<Span>,
@@ -175,22 +180,43 @@ impl Script {
         self.phases.iter().map(phase).collect()
     }
 
+    /// The variables that the file's text names: the others are nobody's business.
+    pub fn vars_in(&self, text: &str) -> BTreeMap<String, String> {
+        let named = |name: &str| text.contains(&format!("${{{name}}}"));
+        self.vars.iter().filter(|it| named(it.0)).map(|(k, v)| (k.clone(), v.clone())).collect()
+    }
+
     /// All acts, in order.
     pub fn acts(&self) -> impl Iterator<Item = &Act> {
-        self.phases.iter().flat_map(|it| &it.items).filter_map(|it| match it {
-            Item::Act(act) => Some(act),
-            Item::Pause(_) | Item::Wait(_) | Item::Declare(_) | Item::Witness(_) => None,
+        self.phases.iter().flat_map(|it| &it.items).flat_map(|it| match it {
+            Item::Act(act) => std::slice::from_ref(act),
+            Item::Together(all) => all,
+            Item::Pause(_) | Item::Wait(_) | Item::Declare(_) | Item::Witness(_) => &[],
         })
+    }
+}
+
+impl std::fmt::Display for Act {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({})", self.name, self.kind.about.name)?;
+        match self.length {
+            Some(length) => write!(f, " for {length}"),
+            None => Ok(()),
+        }
     }
 }
 
 impl std::fmt::Display for Item {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Act(Act { name, kind, length: Some(length), .. }) => {
-                write!(f, "{name} ({}) for {length}", kind.about.name)
+            Self::Act(it) => it.fmt(f),
+            Self::Together(all) => {
+                let one = |it: &Act| match it.after {
+                    Some(after) => format!("{it} after {after}"),
+                    None => it.to_string(),
+                };
+                write!(f, "together: {}", all.iter().map(one).collect::<Vec<_>>().join(", "))
             }
-            Self::Act(Act { name, kind, .. }) => write!(f, "{name} ({})", kind.about.name),
             Self::Pause(length) => write!(f, "wait {length}"),
             Self::Wait(it) => write!(f, "wait until {}, at most {}", it.name, it.at_most),
             Self::Declare(it) => write!(f, "declare: {}", it.note),

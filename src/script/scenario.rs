@@ -9,11 +9,12 @@ use crate::{
     manifest::{diagnostic::Diagnostic, node::Doc, read::read, unread::Unread},
     script::{
         hypothesis, items,
-        lines::{Phase, Script},
+        lines::{Item, Phase, Script},
         read::Kinds,
     },
     target::ProcessTarget,
     units::Span,
+    world::bounds::Deny,
 };
 
 /// The file.
@@ -36,6 +37,8 @@ struct Written {
     method: Vec<Unread>,
     #[serde(default)]
     processes: BTreeMap<String, ProcessTarget>,
+    #[serde(default)]
+    deny: Deny,
     #[serde(default, rename = "vars")]
     _vars: BTreeMap<String, String>,
 }
@@ -61,9 +64,10 @@ pub(super) fn scenario(doc: &mut Doc, kinds: &Kinds, out: &mut Vec<Diagnostic>) 
     }
     let mut faults = Vec::new();
     for it in &written.method {
-        faults.extend(items::fault(doc, it.0, kinds, out));
+        faults.extend(items::entry(doc, it.0, kinds, out));
     }
-    if written.method.is_empty() {
+    let acts = |it: &Item| matches!(it, Item::Act(_) | Item::Together(_));
+    if written.method.is_empty() || (out.is_empty() && !faults.iter().any(acts)) {
         let help = "name at least one fault under `method`";
         out.push(Diagnostic::new("a scenario without a fault shows nothing", top, help));
     }
@@ -80,6 +84,7 @@ pub(super) fn scenario(doc: &mut Doc, kinds: &Kinds, out: &mut Vec<Diagnostic>) 
         objectives: None,
         witness: None,
         processes: written.processes,
+        deny: written.deny,
         vars: BTreeMap::new(),
     })
 }

@@ -1,19 +1,22 @@
 //! Questions that may never be answered, such as `statfs(2)` on a file system whose server is gone.
 //!
-//! They are asked on a thread of their own, one after the other. When an answer does not come in
-//! time, the thread is left to its question, and a fresh one asks the others; the question is not
-//! asked again before its thread is back. So a hung place costs one thread, however often it is
-//! looked at.
+//! They are asked on a thread of their own, one after the other, and handed over together: two
+//! threads that take turns at each question would cost more than the questions. When an answer
+//! does not come in time, the thread is left to its question, and a fresh one asks the others; the
+//! question is not asked again before its thread is back. So a hung place costs one thread,
+//! however often it is looked at.
 
 use std::{
     collections::BTreeMap,
     io,
     sync::{
-        Arc,
-        mpsc::{self, RecvTimeoutError},
+        Arc, Mutex, MutexGuard, PoisonError,
+        mpsc::{self, RecvTimeoutError, TryRecvError},
     },
     time::Duration,
 };
+
+use tokio::time::Instant;
 
 use crate::world::thread;
 
@@ -35,8 +38,19 @@ pub struct Asker<T> {
 
 /// Both ends of a thread.
 struct Line<T> {
-    questions: mpsc::Sender<String>,
-    answers: mpsc::Receiver<T>,
+    questions: mpsc::Sender<Vec<String>>,
+    /// Says that no question is left, or that the rest was left to others.
+    done: mpsc::Receiver<()>,
+    notes: Arc<Mutex<Notes<T>>>,
+}
+
+/// How far a thread is.
+struct Notes<T> {
+    answers: Vec<T>,
+    /// When the question was asked that is being answered.
+    asked: Instant,
+    /// Nobody waits for its answers any more.
+    is_left: bool,
 }
 
 /// What came of a question.
@@ -54,35 +68,39 @@ impl<T: Send + 'static> Asker<T> {
         Self { ask: Arc::new(ask), patience, ready: None, hung: BTreeMap::new() }
     }
 
-    /// Asks about a place. Takes no longer than the patience; an error means that there is no
-    /// thread to ask on.
-    pub fn ask(&mut self, place: &str) -> io::Result<Asked<T>> {
-        if let Some(line) = self.hung.get(place) {
-            match line.answers.try_recv() {
-                Err(mpsc::TryRecvError::Empty) => return Ok(Asked::Hangs),
-                // What it found is old: it is asked again, on a thread that is known to live.
-                Ok(_) | Err(mpsc::TryRecvError::Disconnected) => drop(self.hung.remove(place)),
+    /// Asks about places, and says of each what came of it. None takes longer than the patience;
+    /// an error means that there is no thread to ask on.
+    pub fn ask(&mut self, places: &[String]) -> io::Result<Vec<Asked<T>>> {
+        // What those find who come back is old: their places are asked again.
+        self.hung.retain(|_, line| matches!(line.done.try_recv(), Err(TryRecvError::Empty)));
+        let mut outcome: Vec<Asked<T>> = places.iter().map(|_| Asked::Hangs).collect();
+        let mut open: Vec<usize> = (0..places.len()).collect();
+        loop {
+            let place = |at: &usize| places.get(*at).map_or("", String::as_str);
+            open.retain(|at| !self.hung.contains_key(place(at)));
+            if open.is_empty() || self.hung.len() >= HUNG_MAX {
+                return Ok(outcome);
             }
-        }
-        if self.hung.len() >= HUNG_MAX {
-            return Ok(Asked::Hangs);
-        }
-        let line = match self.ready.take() {
-            Some(line) => line,
-            None => Line::start(&self.ask)?,
-        };
-        let is_gone = || io::Error::other("the thread that asks is gone");
-        line.questions.send(place.to_owned()).map_err(|_| is_gone())?;
-        match line.answers.recv_timeout(self.patience) {
-            Ok(answer) => {
+            let line = match self.ready.take() {
+                Some(line) => line,
+                None => Line::start(&self.ask)?,
+            };
+            let questions = open.iter().map(|at| place(at).to_owned()).collect();
+            let (answers, is_done) = line.ask(questions, self.patience)?;
+            let answered = answers.len();
+            for (at, answer) in open.iter().zip(answers) {
+                if let Some(outcome) = outcome.get_mut(*at) {
+                    *outcome = Asked::Answered(answer);
+                }
+            }
+            if is_done {
                 self.ready = Some(line);
-                Ok(Asked::Answered(answer))
+                return Ok(outcome);
             }
-            Err(RecvTimeoutError::Timeout) => {
-                self.hung.insert(place.to_owned(), line);
-                Ok(Asked::Hangs)
+            if let Some(at) = open.get(answered) {
+                self.hung.insert(place(at).to_owned(), line);
             }
-            Err(RecvTimeoutError::Disconnected) => Err(is_gone()),
+            open.drain(..open.len().min(answered + 1));
         }
     }
 
@@ -94,18 +112,54 @@ impl<T: Send + 'static> Asker<T> {
 
 impl<T: Send + 'static> Line<T> {
     fn start(ask: &Ask<T>) -> io::Result<Self> {
-        let (questions, asked) = mpsc::channel::<String>();
-        let (answer, answers) = mpsc::channel();
-        let ask = Arc::clone(ask);
+        let (questions, asked) = mpsc::channel::<Vec<String>>();
+        let (over, done) = mpsc::channel();
+        let notes = Notes { answers: Vec::new(), asked: Instant::now(), is_left: false };
+        let notes = Arc::new(Mutex::new(notes));
+        let (ask, own) = (Arc::clone(ask), Arc::clone(&notes));
         drop(thread::start("ask", move || {
-            for place in asked {
-                if answer.send(ask(&place)).is_err() {
+            for places in asked {
+                for place in places {
+                    see(&own).asked = Instant::now();
+                    let answer = ask(&place);
+                    let mut notes = see(&own);
+                    if notes.is_left {
+                        break;
+                    }
+                    notes.answers.push(answer);
+                }
+                if over.send(()).is_err() {
                     return;
                 }
             }
         })?);
-        Ok(Self { questions, answers })
+        Ok(Self { questions, done, notes })
     }
+
+    /// The answers, and whether they are all.
+    fn ask(&self, questions: Vec<String>, patience: Duration) -> io::Result<(Vec<T>, bool)> {
+        let is_gone = || io::Error::other("the thread that asks is gone");
+        see(&self.notes).asked = Instant::now();
+        self.questions.send(questions).map_err(|_| is_gone())?;
+        let mut left = patience;
+        loop {
+            match self.done.recv_timeout(left) {
+                Ok(()) => return Ok((std::mem::take(&mut see(&self.notes).answers), true)),
+                Err(RecvTimeoutError::Disconnected) => return Err(is_gone()),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            let mut notes = see(&self.notes);
+            left = patience.saturating_sub(notes.asked.elapsed());
+            if left.is_zero() {
+                notes.is_left = true;
+                return Ok((std::mem::take(&mut notes.answers), false));
+            }
+        }
+    }
+}
+
+fn see<T>(notes: &Mutex<Notes<T>>) -> MutexGuard<'_, Notes<T>> {
+    notes.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -143,15 +197,16 @@ mod tests {
             }
             place.len()
         });
+        let places = ["good", "bad", "bad", "better"].map(str::to_owned);
+        let outcome = [Asked::Answered(4), Asked::Hangs, Asked::Hangs, Asked::Answered(6)];
         for _ in 0..5 {
-            assert_eq!(asker.ask("good").unwrap(), Asked::Answered(4));
-            assert_eq!(asker.ask("bad").unwrap(), Asked::Hangs);
+            assert_eq!(asker.ask(&places).unwrap(), outcome);
         }
-        assert_eq!((asker.hung(), asked.load(Ordering::SeqCst)), (1, 6), "asked once");
+        assert_eq!((asker.hung(), asked.load(Ordering::SeqCst)), (1, 11), "asked once");
         gate.open();
         let comes_back = (0..200).any(|_| {
             thread::nap(Duration::from_millis(5));
-            asker.ask("bad").unwrap() == Asked::Answered(3)
+            asker.ask(&places).unwrap()[1] == Asked::Answered(3)
         });
         assert!(comes_back && asker.hung() == 0);
     }
@@ -161,9 +216,8 @@ mod tests {
         let gate = Arc::new(Gate::default());
         let inner = Arc::clone(&gate);
         let mut asker = Asker::new(Duration::from_millis(1), move |_: &str| inner.wait());
-        for place in 0..HUNG_MAX * 2 {
-            assert_eq!(asker.ask(&place.to_string()).unwrap(), Asked::Hangs);
-        }
+        let places: Vec<String> = (0..HUNG_MAX * 2).map(|it| it.to_string()).collect();
+        assert!(asker.ask(&places).unwrap().iter().all(|it| *it == Asked::Hangs));
         assert_eq!(asker.hung(), HUNG_MAX);
         gate.open();
     }

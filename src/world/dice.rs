@@ -43,13 +43,6 @@ impl Dice {
     }
 }
 
-/// A seed for the children of the act that bears `mark`, `RUN/ACT`: the same in every run, so that
-/// a run that is played again is harmed alike.
-pub fn of(mark: &str) -> u64 {
-    let name = mark.rsplit('/').next().unwrap_or_default();
-    Dice::new(0).fork(name).below(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 //! one descriptor.
 
 use std::{
-    os::fd::{AsFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::PathBuf,
 };
 
@@ -13,8 +13,6 @@ use rustix::{
 
 use super::kept::Unread;
 
-/// What the kernel says of a task, or of anything else that is small, fits into it.
-const SMALL: usize = 4096;
 const ENTRIES: usize = 32 << 10;
 
 /// A folder that stays open.
@@ -23,13 +21,12 @@ pub struct Folder {
     path: PathBuf,
     file: Option<OwnedFd>,
     entries: Vec<u8>,
-    bytes: Vec<u8>,
 }
 
 impl Folder {
     /// A folder; it is opened when it is first listed.
     pub fn new(path: PathBuf) -> Self {
-        Self { path, file: None, entries: Vec::new(), bytes: Vec::new() }
+        Self { path, file: None, entries: Vec::new() }
     }
 
     /// Puts the names that are numbers into `all`, instead of what was there.
@@ -59,13 +56,9 @@ impl Folder {
         }
     }
 
-    /// The beginning of a small file inside it. Nothing when it is gone, or not for us.
-    pub fn read(&mut self, inside: &str) -> Option<&str> {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(self.file.as_ref()?, inside, flags, Mode::empty()).ok()?;
-        self.bytes.resize(SMALL, 0);
-        let length = rustix::io::read(&file, &mut self.bytes).ok()?;
-        std::str::from_utf8(self.bytes.get(..length)?).ok()
+    /// The folder itself, once it was listed.
+    pub(super) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.file.as_ref()?.as_fd())
     }
 }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
+use crate::world::files::File;
+
 /// A process that cannot be mistaken for a later one with the same number: ticks repeat from boot
 /// to boot, so the boot belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -38,6 +40,12 @@ pub const GUARD: &str = "holdfast-guard";
 pub const HOLD: &str = "holdfast-hold";
 
 impl Process {
+    /// It is this program, and not one of the sandbox's processes, which are there to be hurt.
+    pub fn is_of_this_program(&self) -> bool {
+        let at_work = |it: &String| matches!(it.as_str(), "agent" | "chaos" | "drill" | "recover");
+        self.name == env!("CARGO_PKG_NAME") && self.args.iter().skip(1).any(at_work)
+    }
+
     /// It serves a run, ours or another's, and is nobody's target.
     pub fn serves_a_run(&self) -> bool {
         self.args.first().is_some_and(|it| it == GUARD || it == HOLD)
@@ -89,6 +97,8 @@ pub struct Finished {
     pub code: Option<i32>,
     /// The last bytes of what it said, both streams.
     pub said: String,
+    /// The last bytes of what it said on its standard output.
+    pub output: String,
 }
 
 /// What a held child last said of itself.
@@ -147,10 +157,18 @@ pub trait Host: Send + Sync {
     fn by_number(&self, pid: u32) -> Result<Option<Process>, HostError>;
     /// Numbers of processes that nothing may ever be done to: pid 1, this process, its parents.
     fn protected(&self) -> Vec<u32>;
+    /// Numbers of processes that listen for TCP connections on this port.
+    fn listeners(&self, port: u16) -> Result<Vec<u32>, HostError>;
+    /// The paths of a process's control groups, one a hierarchy; none if it is gone.
+    fn cgroups(&self, pid: u32) -> Result<Vec<String>, HostError>;
+    /// The number of the user that a process runs as; none if it is gone.
+    fn user(&self, pid: u32) -> Result<Option<u32>, HostError>;
     /// Sends a signal to exactly this process.
     fn signal(&self, who: &ProcessId, signal: Signal) -> Result<Sent, HostError>;
     /// A file's bytes; none if it is not there.
     fn read(&self, path: &str) -> Result<Option<Vec<u8>>, HostError>;
+    /// Opens a file, of whatever size, to look into it; none if it is not there.
+    fn open(&self, path: String) -> BoxFuture<'_, Result<Option<File>, HostError>>;
     /// Replaces a file's bytes, all at once, on disk when it returns.
     fn write(&self, path: &str, bytes: &[u8]) -> Result<(), HostError>;
     /// The same, alone: while nobody else holds the lock of `PATH.lock` (flock(2)). Whoever reads

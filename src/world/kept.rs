@@ -61,7 +61,13 @@ pub struct Kept {
     bytes: Vec<u8>,
     text: String,
     is_fresh: bool,
+    is_brief: bool,
 }
+
+/// The kernel gives what fits into a page, line by line. An answer that leaves so much of it free
+/// is the last one, unless the next line is longer than that.
+const ROOM: usize = 1 << 10;
+const PAGE: usize = 4 << 10;
 
 /// No file that we read is larger; one that is must be a mistake, or malice.
 const FILE_MAX: usize = 16 << 20;
@@ -71,7 +77,15 @@ const PIECE: usize = 32 << 10;
 impl Kept {
     /// A file; it is opened when it is first read.
     pub fn new(path: PathBuf) -> Self {
-        Self { path, file: None, bytes: Vec::new(), text: String::new(), is_fresh: false }
+        let (bytes, text) = (Vec::new(), String::new());
+        Self { path, file: None, bytes, text, is_fresh: false, is_brief: false }
+    }
+
+    /// The same, of a file that the kernel gives as one piece, or in which no line is longer than
+    /// a kilobyte: its end is seen without another look at it. In the kernel's tables, which are
+    /// walked to find that nothing more is there, that is half of the cost.
+    pub fn brief(path: PathBuf) -> Self {
+        Self { is_brief: true, ..Self::new(path) }
     }
 
     /// Where it is.
@@ -145,8 +159,10 @@ impl Kept {
             }
             let room = self.bytes.get_mut(length..).unwrap_or_default();
             let offset = u64::try_from(length).unwrap_or(u64::MAX);
+            let space = room.len();
             match rustix::io::pread(file, room, offset) {
                 Ok(0) => return Ok(length),
+                Ok(more) if self.is_brief && is_last(more, space) => return Ok(length + more),
                 Ok(more) => length += more,
                 Err(Errno::INTR) => {}
                 Err(why) => return Err(why.into()),
@@ -164,18 +180,20 @@ impl Kept {
             if room.is_empty() {
                 return Err(io::Error::other(format!("a line is longer than {PIECE} bytes")));
             }
+            let space = room.len();
             let more = match rustix::io::pread(file, room, offset) {
                 Ok(more) => more,
                 Err(Errno::INTR) => continue,
                 Err(why) => return Err(why.into()),
             };
             offset += u64::try_from(more).unwrap_or(0);
+            let is_last = more == 0 || self.is_brief && is_last(more, space);
             let filled = self.bytes.get(..held + more).unwrap_or_default();
             let end = filled.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-            let end = if more == 0 { held } else { end };
+            let end = if is_last { held + more } else { end };
             let text = String::from_utf8_lossy(filled.get(..end).unwrap_or_default());
             text.lines().for_each(&mut *each);
-            if more == 0 {
+            if is_last {
                 return Ok(());
             }
             self.bytes.copy_within(end..held + more, 0);
@@ -193,6 +211,11 @@ fn opened<'a>(file: &'a mut Option<Open>, path: &Path) -> io::Result<BorrowedFd<
         }
     };
     Ok(open.0.as_fd())
+}
+
+/// Whether nothing can follow an answer of so many bytes, for which there was so much space.
+fn is_last(more: usize, space: usize) -> bool {
+    more + ROOM <= space.min(PAGE)
 }
 
 fn is_mute(why: &io::Error) -> bool {

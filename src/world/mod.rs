@@ -1,27 +1,37 @@
 //! Everything outside the program. Nothing else in the crate reaches past this wall.
 
 pub mod asker;
+pub mod bounds;
+pub mod bus;
 pub mod calls;
 pub mod clock;
+pub mod dial;
 pub mod dice;
 pub mod discipline;
+pub mod dns;
+pub mod files;
 pub mod folder;
 pub mod host;
 pub mod kept;
 pub mod linux;
 pub mod net;
+pub mod netlink;
 pub mod roots;
 pub mod rules;
 pub mod shelf;
 pub mod sim;
 pub mod stop;
 pub mod store;
+pub mod tasks;
 pub mod thread;
 pub mod web;
 
 use std::sync::Arc;
 
-use crate::world::{clock::Clock, host::Host, net::Net, rules::Rules, web::Web};
+use crate::world::{
+    bounds::Bounds, clock::Clock, dial::Dial, dice::Dice, host::Host, net::Net, rules::Rules,
+    web::Web,
+};
 
 /// The hands and eyes that an action or a probe is given.
 #[derive(Clone)]
@@ -32,19 +42,36 @@ pub struct World {
     pub net: Arc<dyn Net>,
     /// Requests to services.
     pub web: Arc<dyn Web>,
+    /// Conversations with services that speak no HTTP.
+    pub dial: Arc<dyn Dial>,
     /// The time. For waiting, use `tokio::time`.
     pub clock: Arc<dyn Clock>,
     /// What everything bears that is made on behalf of the current act: `RUN/ACT`.
     pub mark: String,
     /// What is allowed here.
     pub rules: Arc<Rules>,
+    /// The number of the current act in its run, from 1; 0 outside of an act.
+    pub act: u32,
+    /// What bounds the run.
+    pub bounds: Arc<Bounds>,
 }
 
 impl World {
     /// The same world, for one act.
     #[must_use]
     pub fn marked(&self, run: &str, act: u32) -> Self {
-        Self { mark: format!("{run}/{act}"), ..self.clone() }
+        Self { mark: format!("{run}/{act}"), act, ..self.clone() }
+    }
+
+    /// The same world, within these bounds.
+    #[must_use]
+    pub fn bounded(&self, bounds: Bounds) -> Self {
+        Self { bounds: Arc::new(bounds), ..self.clone() }
+    }
+
+    /// The current act's dice for one purpose: the same seed rolls the same.
+    pub fn dice(&self, purpose: &str) -> Dice {
+        self.bounds.dice(self.act, purpose)
     }
 
     /// The same world, where these rules are in force.

@@ -67,6 +67,10 @@ pub struct Stamp {
     pub size: u64,
 }
 
+/// `statfs(2)`'s types of the kernel's two file systems.
+const PROC_MAGIC: i64 = 0x9fa0;
+const SYSFS_MAGIC: i64 = 0x6265_6572;
+
 impl Stamp {
     /// When it was last written, in seconds since the epoch.
     pub fn modified_seconds(&self) -> f64 {
@@ -112,6 +116,13 @@ impl Roots {
                 Some(_) | None => path,
             },
         }
+    }
+
+    /// Whether `/proc` and `/sys` are the kernel's own, so that it can be asked in other ways as
+    /// well; false for a folder that stands for a machine.
+    pub fn are_the_kernels(&self) -> bool {
+        let is = |path: &Path, magic| rustix::fs::statfs(path).is_ok_and(|it| it.f_type == magic);
+        is(&self.proc, PROC_MAGIC) && is(&self.sys, SYSFS_MAGIC)
     }
 
     /// Which machine this is. The system call, unless `/proc` lies elsewhere and speaks for itself.
@@ -238,6 +249,18 @@ pub fn descriptors() -> Result<usize, Unread> {
 pub fn limits() -> (Option<u64>, Option<u64>) {
     use rustix::process::{Resource, getrlimit};
     (getrlimit(Resource::Nofile).current, getrlimit(Resource::As).current)
+}
+
+/// Lets this process open as many descriptors as it may, up to so many: what it was given to begin
+/// with is often too few to keep many small files open. Where that fails, nothing changes.
+pub fn raise_descriptors(most: u64) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let now = getrlimit(Resource::Nofile);
+    let more = now.maximum.unwrap_or(most).min(most);
+    if now.current.is_some_and(|it| it < more) {
+        let limit = Rlimit { current: Some(more), maximum: now.maximum };
+        setrlimit(Resource::Nofile, limit).unwrap_or_default();
+    }
 }
 
 /// Bytes in a page of memory.

@@ -11,6 +11,8 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use crate::world::{
     World,
     clock::{Clock, Stamp},
+    dial::{Datagram, Dial, DialError, Handshake, Query, Rows, Shown, Talk, Talked},
+    files::{File, FileState, Opened},
     host::{Finished, HOLD, Host, HostError, Process, ProcessId, Sent, Signal, Told},
     net::{Connection, Net, Table},
     rules::Rules,
@@ -25,6 +27,12 @@ pub struct Machine {
     pub processes: BTreeMap<ProcessId, Process>,
     /// Children of ours, and the marks that they bear.
     pub held: BTreeMap<ProcessId, String>,
+    /// Who listens on which port.
+    pub listening: BTreeMap<u16, ProcessId>,
+    /// Control groups of processes.
+    pub cgroups: BTreeMap<ProcessId, String>,
+    /// Owners of processes; who is not here is root.
+    pub users: BTreeMap<ProcessId, u32>,
     /// Files.
     pub files: BTreeMap<String, Vec<u8>>,
     /// What services say, by address; a request that changes something changes this.
@@ -108,10 +116,13 @@ impl Sim {
             host: Arc::new(self.clone()),
             net: Arc::new(self.clone()),
             web: Arc::new(self.clone()),
+            dial: Arc::new(self.clone()),
             clock: Arc::new(SimClock),
             mark: String::new(),
             // Nobody depends on a simulated machine: what must be allowed is.
             rules: Arc::new(Rules { allow: vec!["syscall_fault".to_owned()], ..Rules::default() }),
+            act: 0,
+            bounds: Arc::default(),
         }
     }
 
@@ -168,6 +179,21 @@ impl Host for Sim {
         vec![1]
     }
 
+    fn listeners(&self, port: u16) -> Result<Vec<u32>, HostError> {
+        Ok(self.lock().0.listening.get(&port).map(|it| it.pid).into_iter().collect())
+    }
+
+    fn cgroups(&self, pid: u32) -> Result<Vec<String>, HostError> {
+        let state = self.lock();
+        let of = state.0.cgroups.iter().filter(|it| it.0.pid == pid);
+        Ok(of.map(|it| it.1.clone()).collect())
+    }
+
+    fn user(&self, pid: u32) -> Result<Option<u32>, HostError> {
+        let Some(it) = self.by_number(pid)? else { return Ok(None) };
+        Ok(Some(self.lock().0.users.get(&it.id).copied().unwrap_or(0)))
+    }
+
     fn signal(&self, who: &ProcessId, signal: Signal) -> Result<Sent, HostError> {
         let gone = self.process(who)?.is_none();
         self.whole(|machine| match signal {
@@ -186,6 +212,11 @@ impl Host for Sim {
 
     fn read(&self, path: &str) -> Result<Option<Vec<u8>>, HostError> {
         Ok(self.lock().0.files.get(path).cloned())
+    }
+
+    fn open(&self, path: String) -> BoxFuture<'_, Result<Option<File>, HostError>> {
+        let found = self.lock().0.files.get(&path).cloned();
+        async move { Ok(found.map(|it| -> File { Arc::new(SimFile(it)) })) }.boxed()
     }
 
     fn write(&self, path: &str, bytes: &[u8]) -> Result<(), HostError> {
@@ -236,7 +267,7 @@ impl Host for Sim {
     ) -> BoxFuture<'_, Result<Finished, HostError>> {
         async move {
             self.whole(|machine| machine.commands.push(argv))?;
-            Ok(Finished { code: Some(0), said: String::new() })
+            Ok(Finished { code: Some(0), said: String::new(), output: String::new() })
         }
         .boxed()
     }
@@ -282,6 +313,51 @@ impl Web for Sim {
             Ok(Answer { status: 200, body: Vec::new() })
         }
         .boxed()
+    }
+}
+
+/// Nobody on a simulated machine speaks anything but HTTP; services that `web` names take calls.
+impl Dial for Sim {
+    fn talk(&self, talk: Talk) -> BoxFuture<'_, Result<Talked, DialError>> {
+        let there = self.lock().0.web.keys().any(|it| it.contains(&talk.to));
+        let answer = if there {
+            Ok(Talked { connected_in: Duration::ZERO, heard: Vec::new(), short: None })
+        } else {
+            Err(nobody(&talk.to))
+        };
+        async move { answer }.boxed()
+    }
+
+    fn datagram(&self, it: Datagram) -> BoxFuture<'_, Result<Vec<u8>, DialError>> {
+        async move { Err(nobody(&it.to)) }.boxed()
+    }
+
+    fn handshake(&self, it: Handshake) -> BoxFuture<'_, Result<Shown, DialError>> {
+        async move { Err(nobody(&it.to)) }.boxed()
+    }
+
+    fn query(&self, it: Query) -> BoxFuture<'_, Result<Rows, DialError>> {
+        async move { Err(nobody(&it.host)) }.boxed()
+    }
+}
+
+fn nobody(to: &str) -> DialError {
+    DialError::NotConnected(format!("nobody is at {to}"))
+}
+
+/// A file as it was when it was opened.
+struct SimFile(Vec<u8>);
+
+impl Opened for SimFile {
+    fn state(&self) -> BoxFuture<'_, Result<FileState, HostError>> {
+        let size = u64::try_from(self.0.len()).unwrap_or(u64::MAX);
+        async move { Ok(FileState { which: (0, 0), size, modified_us: 0 }) }.boxed()
+    }
+
+    fn piece(&self, from: u64, max: usize) -> BoxFuture<'_, Result<Vec<u8>, HostError>> {
+        let from = usize::try_from(from).unwrap_or(usize::MAX);
+        let piece = self.0.iter().skip(from).take(max).copied().collect();
+        async move { Ok(piece) }.boxed()
     }
 }
 

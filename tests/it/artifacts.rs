@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::{
     agent::{node_exporter, power::talkative},
-    beside::{Beside, ask, free_port, get, state, tool, tree, try_ask, until},
+    beside::{self, Beside, ask, get, state, tool, tree, until},
 };
 
 /// What Prometheus itself makes.
@@ -274,26 +274,7 @@ fn prometheus(tool: &Path, targets: &[&Beside]) -> Prometheus {
     );
     let (file, log) = (folder.path().join("prometheus.yml"), folder.path().join("log"));
     fs::write(&file, config).unwrap();
-    // Another process may take the port between our look and its bind: then it is tried again.
-    let server = until("Prometheus starts", || {
-        let address = format!("127.0.0.1:{}", free_port());
-        let child = Command::new(tool)
-            .arg(format!("--config.file={}", file.display()))
-            .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
-            .arg(format!("--web.listen-address={address}"))
-            .stderr(fs::File::create(&log).unwrap())
-            .spawn()
-            .unwrap();
-        let mut server = Beside { child, address: address.parse().unwrap() };
-        until("Prometheus is ready or gone", || {
-            if server.child.try_wait().unwrap().is_some() {
-                return Some(false);
-            }
-            let answer = try_ask(server.address, "GET", "/-/ready", &[], "").ok()?;
-            (answer.status == 200).then_some(true)
-        })
-        .then_some(server)
-    });
+    let server = beside::prometheus(tool, &file, &log);
     Prometheus { server, _folder: folder, log }
 }
 

@@ -74,6 +74,30 @@ pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
+/// A Prometheus with this configuration, which keeps its data beside the file.
+pub(crate) fn prometheus(tool: &Path, config: &Path, log: &Path) -> Beside {
+    // Another process may take the port between our look and its bind: then it is tried again.
+    until("Prometheus starts", || {
+        let address = format!("127.0.0.1:{}", free_port());
+        let child = Command::new(tool)
+            .arg(format!("--config.file={}", config.display()))
+            .arg(format!("--storage.tsdb.path={}", config.with_extension("data").display()))
+            .arg(format!("--web.listen-address={address}"))
+            .stderr(fs::File::create(log).unwrap())
+            .spawn()
+            .unwrap();
+        let mut server = Beside { child, address: address.parse().unwrap() };
+        until("Prometheus is ready or gone", || {
+            if server.child.try_wait().unwrap().is_some() {
+                return Some(false);
+            }
+            let answer = try_ask(server.address, "GET", "/-/ready", &[], "").ok()?;
+            (answer.status == 200).then_some(true)
+        })
+        .then_some(server)
+    })
+}
+
 /// Asks until there is an answer, or patience ends.
 pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();

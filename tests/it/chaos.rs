@@ -2,6 +2,7 @@
 
 mod files;
 mod late;
+mod order;
 
 use std::{fmt::Write as _, fs, os::unix::process::ExitStatusExt as _, time::Duration};
 
@@ -17,7 +18,7 @@ use super::{
 };
 
 const PAUSE: &str = "title: a pause\nbaseline: 50ms\nsettle: 1s\nmethod:\n  \
-    - process_pause: { target: { cmdline: 'sleep TAG' }, max_targets: 2 }\n    for: 200ms\n";
+    - process_pause: { target: { cmdline: 'sleep TAG', max_targets: 2 } }\n    for: 200ms\n";
 
 /// A hypothesis about the victims, and a fault beside it.
 fn scenario(expect: &str, fault: &str) -> String {

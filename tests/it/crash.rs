@@ -44,11 +44,11 @@ hypothesis:
     expect: { count: { min: 2 } }
     every: 40ms
 method:
-  - process_pause: { target: { cmdline: 'sleep TAG' }, max_targets: 3 }
+  - process_pause: { target: { cmdline: 'sleep TAG', max_targets: 3 } }
     for: 400ms
   - cpu_burn: { percent: 20, cores: 2 }
     for: 300ms
-  - process_pause: { target: { cmdline: 'sleep TAG' }, max_targets: 3 }
+  - process_pause: { target: { cmdline: 'sleep TAG', max_targets: 3 } }
     for: 100ms
 ";
 
@@ -57,7 +57,7 @@ const LONG: &str = "\
 title: a long pause
 max: 10m
 method:
-  - process_pause: { target: { cmdline: 'sleep TAG' }, max_targets: 3 }
+  - process_pause: { target: { cmdline: 'sleep TAG', max_targets: 3 } }
     for: 5m
 ";
 

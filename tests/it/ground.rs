@@ -107,7 +107,17 @@ impl Ground {
     }
 
     /// The binary, on this state folder, with nothing of the tests' own environment that matters.
+    /// Nobody is here to be asked whether a run may be played: yes.
     pub(crate) fn holdfast(&self, args: &[&str]) -> Command {
+        let mut it = self.unasked(args);
+        if let ["chaos" | "drill", "run", ..] = args {
+            it.arg("--yes");
+        }
+        it
+    }
+
+    /// The same, and nothing is said to what is asked.
+    pub(crate) fn unasked(&self, args: &[&str]) -> Command {
         let mut it = Command::new(env!("CARGO_BIN_EXE_holdfast"));
         it.arg("--state").arg(self.state()).args(args).current_dir(self.path());
         it.env_remove("HOLDFAST_STATE").env_remove("RUST_LOG").env_remove("NO_COLOR");

@@ -128,7 +128,14 @@ async fn play(
     (it, on_vanish): (&Act, OnVanish),
     (sim, journal): (&Sim, &mut Journal),
 ) -> Result<(), Stopped> {
-    let doing = Doing { number, name: &it.name, kind: it.kind, action: &*it.action, on_vanish };
+    let doing = Doing {
+        number,
+        name: &it.name,
+        kind: it.kind,
+        action: &*it.action,
+        on_vanish,
+        due_us: None,
+    };
     let world = sim.world().marked(RUN, number);
     act(&doing, &world, &mut |fact: Fact| journal.append(fact).map(drop)).await
 }
@@ -260,6 +267,33 @@ async fn undo_twice_is_once_and_undo_without_apply_is_harmless() {
                 assert_eq!(once, start, "{case}: undo");
             }
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_act_never_hits_another_process_with_the_number_of_its_target() {
+    for script in examples() {
+        let it = first(&script);
+        let sim = Sim::new(clean(), Cut::Never);
+        let world = sim.world().marked(RUN, 1);
+        let plan = it.action.plan(&world).await.expect("a plan");
+        // Between plan and act, every process ends, and another one gets its number.
+        let mut later = clean();
+        later.processes = clean()
+            .processes
+            .into_values()
+            .map(|mut it| {
+                it.id.started += 1;
+                (it.id.clone(), it)
+            })
+            .collect();
+        let sim = Sim::new(later.clone(), Cut::Never);
+        let world = sim.world().marked(RUN, 1);
+        // Whether it says that it went through is its own business.
+        drop(it.action.apply(&plan.undo, &world).await);
+        assert_eq!(sim.machine().processes, later.processes, "{}: apply", it.name);
+        drop(it.kind.undo(&plan.undo, &world).await);
+        assert_eq!(sim.machine().processes, later.processes, "{}: undo", it.name);
     }
 }
 

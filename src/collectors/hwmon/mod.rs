@@ -8,6 +8,7 @@ use self::metric::{Metric, clean, split};
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples, Type},
+    pattern::Sieve,
     world::roots::{self, Kept, Roots},
 };
 
@@ -21,14 +22,18 @@ pub const KIND: CollectorKind = CollectorKind {
     },
     blocks: false,
     health: None,
-    make: |_| Box::new(Hwmon::default()),
+    make: |setup| {
+        let sieve = setup.patterns.sieve("hwmon.chip", None);
+        Box::new(Hwmon { chips: Vec::new(), found: Vec::new(), sieve })
+    },
 };
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Hwmon {
     chips: Vec<Chip>,
     /// The folders that the chips were found in.
     found: Vec<String>,
+    sieve: Sieve,
 }
 
 #[derive(Debug)]
@@ -55,7 +60,8 @@ impl Collector for Hwmon {
             names => names?,
         };
         if names != self.found {
-            self.chips = names.iter().map(|name| Chip::open(&folder.join(name))).collect();
+            let chips = names.iter().map(|name| Chip::open(&folder.join(name)));
+            self.chips = chips.filter(|chip| self.sieve.lets_through(&chip.name)).collect();
             self.found = names;
         }
         let help = "Annotation metric for human-readable chip names";
@@ -115,7 +121,7 @@ impl Chip {
         let mut files: BTreeMap<String, Kept> = BTreeMap::new();
         for place in [folder, &device] {
             for file in roots::list(place).unwrap_or_default() {
-                let kept = Kept::new(place.join(&file));
+                let kept = Kept::brief(place.join(&file));
                 files.insert(file, kept);
             }
         }

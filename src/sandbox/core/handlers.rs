@@ -51,7 +51,7 @@ pub(super) fn routes(core: Arc<Core>) -> Router {
         .route("/status", get(status))
         .route("/promote", post(promote))
         .route("/rejoin", post(rejoin_primary))
-        .route("/settings", put(settings))
+        .route("/settings", put(settings).get(show_settings))
         .route("/healthz", get(healthz))
         .with_state(core)
         .layer(from_fn(not_acknowledging))
@@ -279,8 +279,18 @@ async fn settings(State(core): This, body: Body) -> Result<Json<Value>, Problem>
     let mut link = core.shared.link();
     link.replication = change.replication.unwrap_or(link.replication);
     link.delay = change.link_delay_ms.map_or(link.delay, Duration::from_millis);
+    drop(link);
+    Ok(told(&core))
+}
+
+async fn show_settings(State(core): This) -> Json<Value> {
+    told(&core)
+}
+
+fn told(core: &Core) -> Json<Value> {
+    let link = core.shared.link();
     let delay_ms = u64::try_from(link.delay.as_millis()).unwrap_or(u64::MAX);
-    Ok(Json(json!({ "link_delay_ms": delay_ms, "replication": link.replication })))
+    Json(json!({ "link_delay_ms": delay_ms, "replication": link.replication }))
 }
 
 async fn healthz(State(core): This) -> Result<Json<Value>, Problem> {

@@ -1,7 +1,9 @@
 //! `gateway`: the bank's door. It validates, has payments screened, and enters them in the core.
 
 mod events;
+mod log;
 mod pay;
+mod rooms;
 mod route;
 mod screen;
 
@@ -25,13 +27,12 @@ use prometheus_client::{
     registry::Unit,
 };
 use serde_json::{Value, json};
-use tokio::{
-    sync::Semaphore,
-    time::{Instant, timeout},
-};
+use tokio::time::{Instant, timeout};
 
 use self::{
     events::{Events, ReasonClass},
+    log::PaymentLog,
+    rooms::Rooms,
     route::Route,
 };
 use super::{
@@ -42,8 +43,6 @@ use super::{
     web::{self, Problem},
 };
 
-/// How many payments may be under way at once.
-const IN_FLIGHT_MAX: usize = 1_024;
 /// How long a stopping gateway may take over its last business events.
 const LAST_EVENTS_MAX: Duration = Duration::from_millis(200);
 
@@ -55,7 +54,8 @@ struct Gateway {
     events: Option<Arc<Mutex<Events>>>,
     payments: Family<OutcomeLabels, Counter>,
     seconds: Histogram,
-    room: Arc<Semaphore>,
+    rooms: Arc<Rooms>,
+    log: PaymentLog,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -80,6 +80,9 @@ pub(super) async fn run(here: Here) -> io::Result<()> {
         );
         it.register("events_dropped", "Payments whose events were dropped", dropped.clone());
     });
+    let log = PaymentLog::new(&here.home);
+    let lost = log.lost.clone();
+    here.metrics.register(|it| it.register("log_lines_lost", "Lines not written", lost));
     let route = Route::open(&here.home, &here.book)?;
     let events = here.book.events_url.as_ref().map(|_| Arc::new(Mutex::new(Events::default())));
     let cut_off = here.book.cut_off;
@@ -88,12 +91,13 @@ pub(super) async fn run(here: Here) -> io::Result<()> {
         tokio::spawn(events::post(events, dropped, client.clone(), url, last))
     });
     let peers = Arc::new(Peers::new(here.dir, here.book));
-    let room = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
-    let gateway = Gateway { client, peers, route, cut_off, events, payments, seconds, room };
+    let rooms = Rooms::new();
+    let gateway = Gateway { client, peers, route, cut_off, events, payments, seconds, rooms, log };
     let app = Router::new()
         .route("/payments", post(pay))
         .route("/payments/{id}", get(payment))
         .route("/route", get(route::show).put(route::change))
+        .route("/settings", get(rooms::show).put(rooms::change))
         .route("/healthz", get(healthz))
         .with_state(Arc::new(gateway))
         .layer(web::body_limit());
@@ -115,9 +119,9 @@ async fn pay(
     let began = Instant::now();
     // A task of its own: a client that hangs up does not make its payment's outcome unknown here.
     let task = tokio::spawn(async move {
-        let paid = match Arc::clone(&gateway.room).try_acquire_owned() {
+        let paid = match gateway.rooms.enter(&headers) {
             Ok(_place) => pay::pay(&gateway, &headers, body).await,
-            Err(_) => Err(Problem::unavailable("too many payments are under way")),
+            Err(why) => Err(why),
         };
         gateway.note(&paid, began);
         paid
@@ -140,11 +144,21 @@ impl Gateway {
                 _ => ("invalid", Some(ReasonClass::Business)),
             },
         };
+        let micros = began.elapsed().as_micros();
+        let line = format!("outcome={outcome} status={} took_us={micros}", status(paid).as_u16());
+        self.log.note(&line, self.rooms.settings().log_lines);
         self.payments.get_or_create(&OutcomeLabels { outcome }).inc();
         self.seconds.observe(began.elapsed().as_secs_f64());
         if let Some(events) = &self.events {
             events.lock().expect("no holder panics").note(failed);
         }
+    }
+}
+
+fn status(paid: &Result<pay::Paid, Problem>) -> StatusCode {
+    match paid {
+        Ok(it) => it.status(),
+        Err(why) => why.status,
     }
 }
 

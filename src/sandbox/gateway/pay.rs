@@ -53,10 +53,16 @@ struct Complaint {
     error: String,
 }
 
+impl Paid {
+    /// Whether it is new or was there.
+    pub(super) fn status(&self) -> StatusCode {
+        if self.repeated { StatusCode::OK } else { StatusCode::CREATED }
+    }
+}
+
 impl IntoResponse for Paid {
     fn into_response(self) -> Response {
-        let status = if self.repeated { StatusCode::OK } else { StatusCode::CREATED };
-        (status, Json(self)).into_response()
+        (self.status(), Json(self)).into_response()
     }
 }
 

@@ -10,7 +10,6 @@ use std::{
     io::{ErrorKind, Write as _},
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
-    process::Stdio,
     time::Duration,
 };
 
@@ -20,19 +19,18 @@ use rustix::{
     process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal},
 };
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
-use tokio::io::AsyncReadExt as _;
 
 use crate::world::{
+    files::File,
     host::{Finished, HOLD, Host, HostError, Process, ProcessId, Sent, Signal, Told},
     linux::{
+        belongs,
         children::Children,
+        command, files,
         proc::{self, Stat},
     },
     thread,
 };
-
-/// The most that is kept of what a command says, in bytes.
-const SAID_MAX: usize = 8 * 1024;
 
 /// How often, and how many times, a lock is asked for that others hold.
 const ALONE_EVERY: Duration = Duration::from_millis(5);
@@ -120,6 +118,18 @@ impl Host for LinuxHost {
         all
     }
 
+    fn listeners(&self, port: u16) -> Result<Vec<u32>, HostError> {
+        belongs::listeners(port)
+    }
+
+    fn cgroups(&self, pid: u32) -> Result<Vec<String>, HostError> {
+        belongs::cgroups(pid)
+    }
+
+    fn user(&self, pid: u32) -> Result<Option<u32>, HostError> {
+        belongs::user(pid)
+    }
+
     fn signal(&self, who: &ProcessId, signal: Signal) -> Result<Sent, HostError> {
         let what = || format!("send {} to process {}", signal.word(), who.pid);
         let Some(pid) = i32::try_from(who.pid).ok().and_then(Pid::from_raw) else {
@@ -143,6 +153,10 @@ impl Host for LinuxHost {
 
     fn read(&self, path: &str) -> Result<Option<Vec<u8>>, HostError> {
         gone_is_none(fs::read(path), &format!("read {path}"))
+    }
+
+    fn open(&self, path: String) -> BoxFuture<'_, Result<Option<File>, HostError>> {
+        files::open(path).boxed()
     }
 
     fn write(&self, path: &str, bytes: &[u8]) -> Result<(), HostError> {
@@ -206,46 +220,12 @@ impl Host for LinuxHost {
     ) -> BoxFuture<'_, Result<Finished, HostError>> {
         async move {
             let shown = argv.join(" ");
-            match tokio::time::timeout(limit, run(argv)).await {
+            match tokio::time::timeout(limit, command::run(argv)).await {
                 Ok(done) => done.map_err(|why| HostError::os(format!("run `{shown}`"), why)),
                 Err(_) => Err(HostError::TooLong { what: format!("run `{shown}`"), after: limit }),
             }
         }
         .boxed()
-    }
-}
-
-/// Runs a command; it is killed when the future is dropped.
-async fn run(argv: Vec<String>) -> std::io::Result<Finished> {
-    let mut argv = argv.into_iter();
-    let program = argv.next().ok_or_else(|| std::io::Error::other("no program is named"))?;
-    let (read, write) = std::io::pipe()?;
-    let mut command = tokio::process::Command::new(program);
-    command.args(argv).stdin(Stdio::null()).kill_on_drop(true);
-    command.stdout(write.try_clone()?).stderr(write);
-    let mut child = command.spawn()?;
-    // Our own copies of the pipe's write end live in `command`.
-    drop(command);
-    let mut pipe = tokio::net::unix::pipe::Receiver::from_owned_fd(read.into())?;
-    let mut said = Vec::new();
-    let status = tokio::select! {
-        status = child.wait() => status?,
-        () = drain(&mut pipe, &mut said) => child.wait().await?,
-    };
-    // What it said last may still be in the pipe; a grandchild may hold the pipe open for ever.
-    let rest = Duration::from_millis(50);
-    if tokio::time::timeout(rest, drain(&mut pipe, &mut said)).await.is_err() {
-        tracing::debug!("a grandchild keeps the pipe open");
-    }
-    Ok(Finished { code: status.code(), said: String::from_utf8_lossy(&said).into_owned() })
-}
-
-async fn drain(pipe: &mut tokio::net::unix::pipe::Receiver, said: &mut Vec<u8>) {
-    let mut some = [0; 4096];
-    while let Ok(n @ 1..) = pipe.read(&mut some).await {
-        said.extend_from_slice(some.get(..n).unwrap_or(&[]));
-        let over = said.len().saturating_sub(SAID_MAX);
-        said.drain(..over);
     }
 }
 
@@ -316,7 +296,10 @@ fn overwrite(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 }
 
 /// A process or file that went away while we looked is no error.
-fn gone_is_none(read: std::io::Result<Vec<u8>>, what: &str) -> Result<Option<Vec<u8>>, HostError> {
+pub(super) fn gone_is_none<T>(
+    read: std::io::Result<T>,
+    what: &str,
+) -> Result<Option<T>, HostError> {
     match read {
         Ok(it) => Ok(Some(it)),
         Err(why) if why.kind() == ErrorKind::NotFound => Ok(None),

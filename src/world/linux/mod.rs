@@ -1,13 +1,17 @@
 //! The real machine.
 
+mod belongs;
 mod children;
 pub mod clock;
+mod command;
+pub mod dial;
 pub mod facts;
+mod files;
 pub mod hold;
 pub mod host;
 pub mod load;
 pub mod net;
-mod proc;
+pub mod proc;
 mod ptrace;
 pub mod served;
 pub mod state;
@@ -21,7 +25,7 @@ use std::{path::PathBuf, sync::Arc};
 use crate::world::{
     World,
     host::HostError,
-    linux::{clock::LinuxClock, host::LinuxHost, net::LinuxNet, web::LinuxWeb},
+    linux::{clock::LinuxClock, dial::LinuxDial, host::LinuxHost, net::LinuxNet, web::LinuxWeb},
 };
 
 /// The world as it is. `program` is this executable: children that hold things for us run it.
@@ -30,8 +34,11 @@ pub fn world(program: PathBuf) -> Result<World, HostError> {
         host: Arc::new(LinuxHost::new(program)?),
         net: Arc::new(LinuxNet),
         web: Arc::new(LinuxWeb::new()?),
+        dial: Arc::new(LinuxDial),
         clock: Arc::new(LinuxClock),
         mark: String::new(),
         rules: Arc::default(),
+        act: 0,
+        bounds: Arc::default(),
     })
 }

@@ -2,21 +2,21 @@
 
 /// The fields of `/proc/PID/stat` that we need (proc(5)).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Stat {
+pub struct Stat {
     /// Field 2, without its parentheses.
-    pub(super) name: String,
+    pub name: String,
     /// Field 3: `R`, `S`, `T`, `Z` and so on.
-    pub(super) state: char,
+    pub state: char,
     /// Field 4.
-    pub(super) parent: u32,
+    pub parent: u32,
     /// Fields 14 and 15 together, in clock ticks.
-    pub(super) cpu_ticks: u64,
+    pub cpu_ticks: u64,
     /// Field 22, in clock ticks since boot.
-    pub(super) started: u64,
+    pub started: u64,
 }
 
 /// Parses `/proc/PID/stat`. The name may hold anything, parentheses too, so the last one ends it.
-pub(super) fn stat(text: &str) -> Option<Stat> {
+pub fn stat(text: &str) -> Option<Stat> {
     let (head, tail) = text.rsplit_once(") ")?;
     let (_, name) = head.split_once('(')?;
     let fields: Vec<&str> = tail.split_ascii_whitespace().collect();
@@ -25,13 +25,13 @@ pub(super) fn stat(text: &str) -> Option<Stat> {
         name: name.to_owned(),
         state: fields.first()?.chars().next()?,
         parent: u32::try_from(number(4)?).ok()?,
-        cpu_ticks: number(14)? + number(15)?,
+        cpu_ticks: number(14)?.saturating_add(number(15)?),
         started: number(22)?,
     })
 }
 
 /// Parses `/proc/PID/cmdline`.
-pub(super) fn args(bytes: &[u8]) -> Vec<String> {
+pub fn args(bytes: &[u8]) -> Vec<String> {
     let text = bytes.strip_suffix(b"\0").unwrap_or(bytes);
     if text.is_empty() {
         return Vec::new();

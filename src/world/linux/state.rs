@@ -159,10 +159,18 @@ impl StateFolder {
         copied.map_err(|why| HostError::os(format!("copy the run to {}", to.display()), why).into())
     }
 
+    /// Every run's id, by name, which is by time: the oldest first.
+    pub fn runs(&self) -> Vec<String> {
+        let Ok(listed) = fs::read_dir(self.root.join("runs")) else { return Vec::new() };
+        let names = listed.flatten().map(|it| it.file_name().to_string_lossy().into_owned());
+        let mut all: Vec<String> = names.collect();
+        all.sort_unstable();
+        all
+    }
+
     /// The newest run's id, by its name.
     pub fn newest_run(&self) -> Option<String> {
-        let listed = fs::read_dir(self.root.join("runs")).ok()?;
-        listed.flatten().map(|it| it.file_name().to_string_lossy().into_owned()).max()
+        self.runs().pop()
     }
 
     /// Reads a file of the folder; none if it is not there.

@@ -1,23 +1,11 @@
-//! Corners that cannot be read, and collectors that fail, panic or hang.
+//! Corners that cannot be read, and what costs only its collector.
 
-use std::{
-    fs,
-    path::Path,
-    process::Command,
-    sync::{Condvar, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fs, path::Path, process::Command};
 
-use holdfast::{
-    about::About,
-    agent::scrape::{Entry, Scrape},
-    collector::{Blank, Collector, CollectorKind, Samples, Setup},
-    collectors,
-    world::roots::Roots,
-};
+use holdfast::collectors;
 
 use super::{metrics, page, scrape, value};
-use crate::beside::{agent_by, machine, parse, state, tree, until};
+use crate::beside::{agent_by, machine, parse, state, tree};
 
 #[test]
 fn runs_faults_and_drills_are_told_from_the_index() {
@@ -251,78 +239,4 @@ fn files_cut_anywhere_or_full_of_noise_never_break_the_page() {
             rows.for_each(|(labels, it)| assert!(it.is_finite(), "{file}: {labels} {it}"));
         }
     }
-}
-
-struct Panics(u32);
-
-impl Collector for Panics {
-    fn collect(&mut self, _: &Roots, samples: &mut Samples) -> Result<(), Blank> {
-        self.0 += 1;
-        samples.gauge("half_written", "Half.").row(&[("calls", &self.0.to_string())], 1.0);
-        assert_eq!(self.0, 1, "the second call of each one panics");
-        Ok(())
-    }
-}
-
-static PANICS: CollectorKind = CollectorKind {
-    about: &About { name: "panics", summary: "panics", needs: &[], example: "" },
-    blocks: false,
-    health: None,
-    make: |_| Box::new(Panics(0)),
-};
-
-static LOAD: &CollectorKind = &collectors::loadavg::KIND;
-
-#[test]
-fn a_panic_costs_its_collector_one_scrape_and_nothing_else() {
-    let machine = machine();
-    let roots = Roots::new(machine.path().join("proc"), "/sys", "/");
-    let entries = [&PANICS, LOAD].map(|kind| Entry::of(kind, &Setup::default()));
-    let mut scrape = Scrape::new(entries.into(), roots, Duration::from_secs(1)).unwrap();
-    let at = "{collector=\"panics\"}";
-    for expected in [1.0, 0.0, 1.0, 0.0] {
-        let page = parse(&page(&mut scrape));
-        assert_eq!(value(&page, "node_scrape_collector_success", at), Some(expected));
-        assert_eq!(page.contains_key("half_written"), expected > 0.5);
-        assert!(page.contains_key("node_load1"));
-    }
-}
-
-static GATE: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
-
-struct Hangs(u32);
-
-impl Collector for Hangs {
-    fn collect(&mut self, _: &Roots, samples: &mut Samples) -> Result<(), Blank> {
-        let open = GATE.0.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(GATE.1.wait_while(open, |it| !*it).unwrap_or_else(PoisonError::into_inner));
-        self.0 += 1;
-        samples.gauge("calls", "Calls.").row(&[], f64::from(self.0));
-        Ok(())
-    }
-}
-
-static HANGS: CollectorKind = CollectorKind {
-    about: &About { name: "hangs", summary: "hangs", needs: &[], example: "" },
-    blocks: true,
-    health: None,
-    make: |_| Box::new(Hangs(0)),
-};
-
-#[test]
-fn a_call_that_hangs_is_left_out_and_what_it_finds_late_is_not_passed_off_as_new() {
-    let machine = machine();
-    let roots = Roots::new(machine.path().join("proc"), "/sys", "/");
-    let entries = [&HANGS, LOAD].map(|kind| Entry::of(kind, &Setup::default()));
-    let mut scrape = Scrape::new(entries.into(), roots, Duration::from_millis(50)).unwrap();
-    let at = "{collector=\"hangs\"}";
-    for _ in 0..3 {
-        let page = parse(&page(&mut scrape));
-        assert_eq!(value(&page, "node_scrape_collector_success", at), Some(0.0));
-        assert!(page.contains_key("node_load1") && !page.contains_key("calls"));
-    }
-    *GATE.0.lock().unwrap() = true;
-    GATE.1.notify_all();
-    let calls = until("the thread comes back", || value(&parse(&page(&mut scrape)), "calls", ""));
-    assert!(calls >= 2.0, "the hung call's own finding is stale, and is thrown away");
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{metrics, value};
-use crate::beside::{Family, agent, ask, try_ask};
+use crate::beside::{Family, agent, agent_on, ask, tree, try_ask};
 
 #[test]
 fn payments_that_are_posted_are_counted() {
@@ -29,13 +29,15 @@ fn payments_that_are_posted_are_counted() {
 #[test]
 fn hostile_events_are_refused_one_by_one_and_make_no_series() {
     let state = tempfile::tempdir().unwrap();
-    let agent = agent(state.path(), &[]);
+    // On a machine of which nothing comes or goes.
+    let agent = agent_on(&tree("tests/fixtures/machine"), state.path());
     let name = "holdfast_payment_failures_total";
     let labels = json!({"rail": "card", "channel": "web", "reason_class": "technical"});
+    // Without those that come and go with what the machine does.
     let series = |page: &BTreeMap<String, Family>| -> usize {
         page.iter()
             .filter(|(name, _)| {
-                ["_energy_", "_watts", "_carbon_", "_cgroup", "_top_"]
+                ["node_", "_energy_", "_watts", "_carbon_", "_cgroup", "_top_"]
                     .iter()
                     .all(|it| !name.contains(it))
             })

@@ -99,13 +99,29 @@ fn the_flags_of_node_exporter_are_taken_or_refused_with_a_way_out() {
     assert!(page.contains_key("node_load1") && !page.contains_key("node_cpu_seconds_total"));
     assert!(page.keys().all(|name| !name.starts_with("process_")));
     assert_eq!(get(only.address, "/metrics").status, 404);
-    let refused = Command::new(env!("CARGO_BIN_EXE_holdfast"))
-        .args(["agent", "--collector.netdev.device-exclude=^lo$"])
-        .output()
-        .unwrap();
-    let said = String::from_utf8(refused.stderr).unwrap();
-    assert_eq!(refused.status.code(), Some(2), "{said}");
-    assert!(said.contains("metric_relabel_configs"), "{said}");
+    for (flag, way_out) in [
+        ("--collector.nonsense", "unexpected argument"),
+        ("--no-collector.nonsense", "unexpected argument"),
+        ("--collector.sysctl.include=x", "there is no such setting here"),
+        ("--collector.netdev.device-exclude=a(", "unclosed group"),
+        ("--collector.vmstat.fields=(a{1000}){1000}", "size limit"),
+    ] {
+        let refused = refused(&[flag]);
+        assert!(refused.contains(way_out), "{refused}");
+    }
+    let both = ["--collector.netdev.device-exclude=a", "--collector.netdev.device-include=b"];
+    assert!(refused(&both).contains("exclude each other"));
+    let twice = ["--collector.netdev.device-exclude=a", "--collector.netdev.device-blacklist=b"];
+    assert!(refused(&twice).contains("older name"));
+}
+
+/// What is said when these flags are not taken.
+fn refused(flags: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
+    let output = command.arg("agent").args(flags).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    said
 }
 
 #[test]

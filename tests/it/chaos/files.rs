@@ -55,6 +55,11 @@ pub(super) const BAD: &[(&str, &str)] = &[
         "title: ${nothing}\nmethod:\n  - cpu_burn: { percent: 5, cores: 1 }\n    for: 1s\n",
     ),
     (
+        "parallel.yaml",
+        "title: x\nmethod:\n  - parallel:\n      - cpu_burn: { percent: 5, cores: 1 }\n      - parallel: []\n      - pause: 1s\n  - parallel: []\n    name: x\n    for: 1s\n  - pause: 10\n",
+    ),
+    ("only_a_pause.yaml", "title: x\nmethod:\n  - pause: 1s\n"),
+    (
         "many_mistakes.yaml",
         "titel: x\nmethod:\n  - cpu_burn: { percent: 0, cores: 1 }\n    for: 1\n  - nothing: {}\n    for: 1s\n",
     ),
@@ -72,7 +77,7 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "one_of_two.yaml",
-        "title: x\nmethod:\n  - process_pause: { target: { cmdline: 'sleep TAG' }, max_targets: 2 }\n    for: 1s\n  - process_kill: { target: { cmdline: 'no such TAG' } }\n    for: 1s\n",
+        "title: x\nmethod:\n  - process_pause: { target: { cmdline: 'sleep TAG', max_targets: 2 } }\n    for: 1s\n  - process_kill: { target: { cmdline: 'no such TAG' } }\n    for: 1s\n",
     ),
     (
         "init.yaml",

@@ -155,6 +155,8 @@ pub(crate) fn began(story: &Story) -> Began {
             deadline_us: 500_000,
             good_in_a_row: 3,
         }),
+        environment: None,
+        approvals: Vec::new(),
     }
 }
 
@@ -181,6 +183,7 @@ pub(crate) fn intent(act: u32, kind: &str, family: Family, will: &str) -> Intent
             Family::Fault => OnVanish::Heal,
             Family::Step => OnVanish::Keep,
         },
+        due_us: None,
     }
 }
 

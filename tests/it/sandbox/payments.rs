@@ -215,7 +215,11 @@ async fn business_events_tell_every_payment_and_why_it_failed() {
 
 #[tokio::test]
 async fn the_load_generator_pays_at_its_rate_and_every_process_exports_metrics() {
-    let bank = Bank::up_with(|it| it.rate = 100).await;
+    let bank = Bank::up_with(|it| {
+        it.rate = 100;
+        it.batch = true;
+    })
+    .await;
     poll_until(async || {
         bank.get("load", "/status").await.1["payments"]["accepted"].as_u64() >= Some(100)
     })

@@ -1,0 +1,8 @@
+//! Whom an act may touch: found in `plan`, and never again.
+
+mod cgroup;
+mod choose;
+mod process;
+
+pub use choose::{Targets, named, one, refuse_port};
+pub use process::ProcessTarget;

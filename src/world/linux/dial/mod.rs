@@ -1,0 +1,47 @@
+//! Conversations over real sockets.
+
+mod sql;
+mod tcp;
+mod tls;
+
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, FutureExt as _};
+
+use crate::world::dial::{Datagram, Dial, DialError, Handshake, Query, Rows, Shown, Talk, Talked};
+
+/// Holds real conversations.
+#[derive(Debug, Default)]
+pub struct LinuxDial;
+
+impl Dial for LinuxDial {
+    fn talk(&self, talk: Talk) -> BoxFuture<'_, Result<Talked, DialError>> {
+        tcp::talk(talk).boxed()
+    }
+
+    fn datagram(&self, it: Datagram) -> BoxFuture<'_, Result<Vec<u8>, DialError>> {
+        let timeout = it.timeout;
+        within(timeout, tcp::datagram(it)).boxed()
+    }
+
+    fn handshake(&self, it: Handshake) -> BoxFuture<'_, Result<Shown, DialError>> {
+        let timeout = it.timeout;
+        within(timeout, tls::handshake(it)).boxed()
+    }
+
+    fn query(&self, it: Query) -> BoxFuture<'_, Result<Rows, DialError>> {
+        let timeout = it.timeout;
+        within(timeout, sql::query(it)).boxed()
+    }
+}
+
+async fn within<T>(
+    timeout: Duration,
+    work: impl Future<Output = Result<T, DialError>>,
+) -> Result<T, DialError> {
+    tokio::time::timeout(timeout, work).await.unwrap_or_else(|_| Err(late(timeout)))
+}
+
+fn late(after: Duration) -> DialError {
+    DialError::NoAnswer(format!("nothing within {} ms", after.as_millis()))
+}

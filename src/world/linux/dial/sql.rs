@@ -1,0 +1,179 @@
+//! PostgreSQL.
+#![expect(clippy::disallowed_types, reason = "this is the wall: real sockets are here")]
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use futures_util::future::{BoxFuture, FutureExt as _};
+use rustls::pki_types::ServerName;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpStream, UnixStream},
+};
+use tokio_postgres::{
+    Client, Config, NoTls, SimpleQueryMessage,
+    config::SslMode,
+    tls::{ChannelBinding, TlsConnect, TlsStream},
+};
+use tokio_rustls::TlsConnector;
+
+use super::{
+    tcp::{connect, sort},
+    tls,
+};
+use crate::world::dial::{DialError, Privacy, Query, Rows};
+
+pub(super) async fn query(it: Query) -> Result<Rows, DialError> {
+    let mut config = Config::new();
+    config.user(&it.user).dbname(&it.database).application_name("holdfast");
+    if let Some(password) = &it.password {
+        config.password(password);
+    }
+    if it.host.starts_with('/') {
+        let path = format!("{}/.s.PGSQL.{}", it.host, it.port);
+        let stream = UnixStream::connect(path).await.map_err(|why| sort(&why))?;
+        let (client, line) = config.connect_raw(stream, NoTls).await.map_err(|why| told(&why))?;
+        return over(line, ask(&client, &it)).await;
+    }
+    // An IPv6 address stands in brackets before its port.
+    let host = if it.host.contains(':') { format!("[{}]", it.host) } else { it.host.clone() };
+    let stream = connect(&format!("{host}:{}", it.port)).await?;
+    match &it.privacy {
+        Privacy::Plain => {
+            config.ssl_mode(SslMode::Disable);
+            let (client, line) =
+                config.connect_raw(stream, NoTls).await.map_err(|why| told(&why))?;
+            over(line, ask(&client, &it)).await
+        }
+        Privacy::Tls(trusted) => {
+            config.ssl_mode(SslMode::Require);
+            let name = ServerName::try_from(it.host.clone())
+                .map_err(|_| DialError::NotACall(format!("`{}` is no name", it.host)))?;
+            let tls = Tls { config: tls::strict(trusted.as_deref())?, name };
+            let (client, line) = config.connect_raw(stream, tls).await.map_err(|why| told(&why))?;
+            over(line, ask(&client, &it)).await
+        }
+    }
+}
+
+/// Keeps the line going while something is asked over it.
+async fn over<T>(
+    line: impl Future<Output = Result<(), tokio_postgres::Error>>,
+    ask: impl Future<Output = Result<T, DialError>>,
+) -> Result<T, DialError> {
+    tokio::select! {
+        biased;
+        answer = ask => answer,
+        ended = line => Err(match ended {
+            Err(why) => told(&why),
+            Ok(()) => DialError::NoAnswer("the server hung up".to_owned()),
+        }),
+    }
+}
+
+async fn ask(client: &Client, it: &Query) -> Result<Rows, DialError> {
+    let kind = if it.write { "READ WRITE" } else { "READ ONLY" };
+    let ms = it.timeout.as_millis();
+    // The server gives up as well: a look must not leave work behind.
+    let begin = format!("BEGIN {kind}; SET LOCAL statement_timeout = {ms}");
+    client.batch_execute(&begin).await.map_err(|why| told(&why))?;
+    // The simple protocol would take several statements, of which one could end the transaction;
+    // preparing takes one only.
+    client.prepare(&it.statement).await.map_err(|why| told(&why))?;
+    let said = client.simple_query(&it.statement).await.map_err(|why| told(&why))?;
+    let end = if it.write { "COMMIT" } else { "ROLLBACK" };
+    client.batch_execute(end).await.map_err(|why| told(&why))?;
+    let mut rows = Rows { count: 0, value: None };
+    let mut first = true;
+    for message in said {
+        match message {
+            SimpleQueryMessage::Row(row) if first => {
+                rows.value = row.try_get(0).ok().flatten().map(str::to_owned);
+                first = false;
+            }
+            SimpleQueryMessage::CommandComplete(count) => rows.count = count,
+            _ => {}
+        }
+    }
+    Ok(rows)
+}
+
+/// Whose fault it is. What the server says of itself (SQLSTATE classes 08, 53, 57, 58, XX) is what
+/// a probe is to see; what it says of the question, or of us, is not.
+fn told(why: &tokio_postgres::Error) -> DialError {
+    match why.as_db_error() {
+        Some(it) => {
+            let said = format!("{} ({})", it.message(), it.code().code());
+            let own = ["08", "53", "57", "58", "XX"];
+            if own.iter().any(|class| it.code().code().starts_with(class)) {
+                DialError::NoAnswer(said)
+            } else {
+                DialError::NotACall(said)
+            }
+        }
+        None => DialError::NoAnswer(innermost(why)),
+    }
+}
+
+fn innermost(why: &dyn std::error::Error) -> String {
+    let mut inner = why;
+    while let Some(next) = inner.source() {
+        inner = next;
+    }
+    inner.to_string()
+}
+
+struct Tls {
+    config: rustls::ClientConfig,
+    name: ServerName<'static>,
+}
+
+struct Private(tokio_rustls::client::TlsStream<TcpStream>);
+
+impl TlsConnect<TcpStream> for Tls {
+    type Stream = Private;
+    type Error = std::io::Error;
+    type Future = BoxFuture<'static, Result<Private, std::io::Error>>;
+
+    fn connect(self, stream: TcpStream) -> Self::Future {
+        let connector = TlsConnector::from(Arc::new(self.config));
+        async move { connector.connect(self.name, stream).await.map(Private) }.boxed()
+    }
+}
+
+impl TlsStream for Private {
+    fn channel_binding(&self) -> ChannelBinding {
+        ChannelBinding::none()
+    }
+}
+
+impl AsyncRead for Private {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Private {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
