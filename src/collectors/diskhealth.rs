@@ -4,6 +4,7 @@ use super::class::{Class, Device};
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples},
+    export::{Export, Origin},
     world::roots::Roots,
 };
 
@@ -15,6 +16,7 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |_| {
@@ -22,6 +24,38 @@ pub const KIND: CollectorKind = CollectorKind {
         Box::new(DiskHealth { disks, volumes })
     },
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[
+    Export::of(
+        &["holdfast_disk_state_info"],
+        &[Origin::Sys("block/*/device/state")],
+        "a disk whose driver tells its state, as SCSI, ATA and NVMe disks have it",
+    ),
+    Export::of(
+        &[
+            "holdfast_disk_commands_total",
+            "holdfast_disk_commands_done_total",
+            "holdfast_disk_command_errors_total",
+            "holdfast_disk_command_timeouts_total",
+        ],
+        &[Origin::Sys("block/*/device/iorequest_cnt")],
+        "a SCSI or ATA disk (CONFIG_SCSI); the timeouts since Linux 6.3",
+    ),
+    Export::of(
+        &["holdfast_disk_array_degraded", "holdfast_disk_array_mismatches"],
+        &[Origin::Sys("block/*/md/degraded")],
+        "a software RAID with redundancy (CONFIG_BLK_DEV_MD)",
+    ),
+    Export::of(
+        &[
+            "holdfast_disk_filesystem_errors",
+            "holdfast_disk_filesystem_last_error_timestamp_seconds",
+        ],
+        &[Origin::Sys("fs/ext4/*/errors_count")],
+        "a mounted ext4 file system; the time only after an error",
+    ),
+];
 
 #[derive(Debug)]
 struct DiskHealth {

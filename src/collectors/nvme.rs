@@ -4,6 +4,7 @@ use super::class::Class;
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples},
+    export::{Export, Origin},
     world::roots::Roots,
 };
 
@@ -15,10 +16,18 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |_| Box::new(Nvme { class: Class::new("class/nvme", FILES) }),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[Export::of(
+    &["node_nvme_info"],
+    &[Origin::Sys("class/nvme/nvme*")],
+    "an NVMe controller (CONFIG_BLK_DEV_NVME)",
+)];
 
 #[derive(Debug)]
 struct Nvme {
