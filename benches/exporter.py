@@ -227,7 +227,7 @@ def compare(words, ours, theirs, state):
 
 
 def soak(words, ours, state):
-    it = Exporter("holdfast", [ours, "--state", state, "agent"])
+    it = Exporter("holdfast", [ours, "--state", state, "agent", *words.flag])
     it.start()
     print("| scrapes | RSS MB | anonymous MB | open descriptors | CPU ms/scrape |")
     print("|---|---|---|---|---|")
@@ -256,6 +256,7 @@ def main():
     parser.add_argument("--wrk", type=int, default=5, metavar="SECONDS", help="0: leave it out")
     parser.add_argument("--no-wrk", dest="wrk", action="store_const", const=0)
     parser.add_argument("--soak", type=int, default=0, metavar="SCRAPES")
+    parser.add_argument("--flag", action="append", default=[], help="for the agent, in a soak")
     words = parser.parse_args()
     ours = os.path.realpath(words.holdfast)
     if not os.path.exists(ours):

@@ -19,7 +19,11 @@ use holdfast::{
         scrape::{Entry, Filter, Scrape},
     },
     collector::Setup,
-    collectors::{self, cgroups::Cgroups},
+    collectors::{
+        self,
+        cgroups::{self, Cgroups},
+    },
+    export::Card,
     world::roots::Roots,
 };
 use rustix::time::{ClockId, clock_gettime};
@@ -76,7 +80,8 @@ fn figure(machine: &TempDir, number: usize, names: &[&str]) -> f64 {
         .collect();
     if names.contains(&"cgroups") {
         // As many as there are; an agent shows a hundred at most.
-        entries.push(Entry::own("cgroups", move || Cgroups::new(number)));
+        let card = Card { about: cgroups::KIND.about, exports: cgroups::KIND.exports };
+        entries.push(Entry::own(card, move || Cgroups::new(number)));
     }
     let names: BTreeSet<String> = names.iter().map(|it| (*it).to_owned()).collect();
     let filter = Filter::Only(names);

@@ -1,20 +1,19 @@
 //! The contract of those who read a corner of the machine, and what they fill.
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex},
 };
 
 use crate::{
     about::About,
+    export::Export,
     manifest::words::calm,
     pattern::Patterns,
     world::{
         roots::{self, Roots, Unread, Volume},
-        tasks::Tasks,
+        tasks::{self, Tasks},
     },
 };
 
@@ -31,6 +30,8 @@ pub trait Collector: Send {
 pub struct CollectorKind {
     /// Its visiting card; the name is the one in `?collect[]=`.
     pub about: &'static About,
+    /// What it can bring, and what that takes.
+    pub exports: &'static [Export],
     /// It makes calls that can hang (`statfs` on a dead server): it gets a thread and a deadline.
     pub blocks: bool,
     /// A gauge of its own that says 1 when it succeeded and 0 when not: name and help.
@@ -119,9 +120,6 @@ pub struct Samples {
     round: Option<u64>,
 }
 
-/// Numbers rounds; no two have the same number.
-static ROUNDS: AtomicU64 = AtomicU64::new(0);
-
 /// A piece of the text, by its ends.
 type Cut = (usize, usize);
 
@@ -178,9 +176,8 @@ impl Samples {
     }
 
     fn keep(&mut self, piece: &str) -> Cut {
-        let from = self.text.len();
         self.text.push_str(piece);
-        (from, self.text.len())
+        (self.text.len() - piece.len(), self.text.len())
     }
 
     fn piece(&self, (from, to): Cut) -> &str {
@@ -193,7 +190,12 @@ impl Samples {
         self.families.clear();
         self.rows.clear();
         self.labels.clear();
-        self.round = Some(ROUNDS.fetch_add(1, Ordering::Relaxed));
+        self.round = Some(tasks::next_round());
+    }
+
+    /// Makes this a part of another refilling.
+    pub fn belong_to(&mut self, round: Option<u64>) {
+        self.round = round;
     }
 
     /// Which refilling this is. What was looked at in this round is not looked at again.
@@ -203,12 +205,9 @@ impl Samples {
 
     /// How far it is filled.
     pub fn mark(&self) -> Mark {
-        Mark {
-            text: self.text.len(),
-            families: self.families.len(),
-            rows: self.rows.len(),
-            labels: self.labels.len(),
-        }
+        let (text, families) = (self.text.len(), self.families.len());
+        let (rows, labels) = (self.rows.len(), self.labels.len());
+        Mark { text, families, rows, labels }
     }
 
     /// Takes back what was added since.
@@ -222,14 +221,12 @@ impl Samples {
     /// Takes over all that another one has, but for families that are here already: a page has
     /// each name once. Says how many rows were left out.
     pub fn append_new(&mut self, other: &Self) -> usize {
-        let theirs: std::collections::BTreeSet<&str> =
-            other.families().map(|it| it.name()).collect();
+        let theirs: BTreeSet<&str> = other.families().map(|it| it.name()).collect();
         let here = self.families.iter().map(|it| self.piece(it.name));
-        let here: std::collections::BTreeSet<String> =
-            here.filter(|it| theirs.contains(it)).map(str::to_owned).collect();
+        let here = here.filter(|it| theirs.contains(it)).map(str::to_owned);
+        let here: BTreeSet<String> = here.collect();
         self.append_if(other, |name| !here.contains(name));
-        let clash = other.families().filter(|it| here.contains(it.name()));
-        clash.map(|it| it.rows().count()).sum()
+        other.families().filter(|it| here.contains(it.name())).map(|it| it.rows().count()).sum()
     }
 
     /// Keeps so many rows since the mark at most. Says how many were left out.
@@ -251,11 +248,9 @@ impl Samples {
         let by = self.mark();
         let moved = |(from, to): Cut| (from + by.text, to + by.text);
         self.text.push_str(&other.text);
-        self.families.extend(other.families.iter().map(|it| Family {
-            name: moved(it.name),
-            help: moved(it.help),
-            kind: it.kind,
-            rows_from: it.rows_from + by.rows,
+        self.families.extend(other.families.iter().map(|it| {
+            let (name, help) = (moved(it.name), moved(it.help));
+            Family { name, help, rows_from: it.rows_from + by.rows, ..*it }
         }));
         self.rows.extend(
             other
@@ -376,8 +371,7 @@ mod tests {
         samples.counter("b_total", "B.").row(&[("y", "2")], 2.0).row(&[], 3.0);
         assert_eq!(samples.series(), 3);
         samples.back_to(mark);
-        let seen: Vec<_> = samples.families().map(|it| (it.name(), it.rows().count())).collect();
-        assert_eq!(seen, [("a", 1)]);
+        assert_eq!(samples.families().map(|it| it.rows().count()).collect::<Vec<_>>(), [1]);
     }
 
     #[test]
@@ -387,8 +381,7 @@ mod tests {
         let mark = samples.mark();
         samples.gauge("b", "B.").row(&[("x", "2")], 2.0).row(&[("x", "3")], 3.0);
         samples.gauge("c", "C.").row(&[("x", "4")], 4.0);
-        assert_eq!(samples.keep_rows(mark, 3), 0);
-        assert_eq!(samples.keep_rows(mark, 1), 2);
+        assert_eq!([samples.keep_rows(mark, 3), samples.keep_rows(mark, 1)], [0, 2]);
         samples.gauge("d", "D.").row(&[("x", "5")], 5.0);
         let seen: Vec<_> = samples.families().map(|it| (it.name(), it.rows().count())).collect();
         assert_eq!(seen, [("a", 1), ("b", 1), ("d", 1)]);

@@ -5,15 +5,19 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    action::Failure,
+    action::{Effect, Failure, Refusal, quoted},
     world::{
         World,
-        host::{ProcessId, Signal, Told},
+        host::{HostError, ProcessId, Signal, Told},
+        linux::hold::Counts,
     },
 };
 
-/// How long a child may take until what it holds stands: looks, and the time between two.
-const STANDS: (u32, Duration) = (2_500, Duration::from_millis(2));
+/// How long a child may take until what it holds stands: looks, and the time between two. Filling a
+/// disk takes its time; a child that has ended is heard of at once.
+const STANDS: (u32, Duration) = (30_000, Duration::from_millis(2));
+/// How long harm may take to be done: looks, and the time between two.
+const ACTS: (u32, Duration) = (150, Duration::from_millis(20));
 /// How long it may take to be gone when it was killed.
 const GOES: (u32, Duration) = (200, Duration::from_millis(5));
 
@@ -63,6 +67,31 @@ impl Held {
         Ok(self.living(world)?.first().map_or(Told::Nothing, |it| world.host.told(it)))
     }
 
+    /// Whether harm was done, as children tell it that count (`world::linux::hold::count`): waits a
+    /// while for some.
+    pub async fn counted(&self, what: &str, world: &World) -> Result<Effect, Failure> {
+        let mut counts = Counts::default();
+        let living = self.living(world)?;
+        let Some(child) = living.first() else {
+            return Ok(Effect::NotSeen("no child of ours runs".to_owned()));
+        };
+        for _ in 0..ACTS.0 {
+            counts = match world.host.told(child) {
+                Told::Stands(said) => serde_json::from_str(&said).unwrap_or_default(),
+                Told::Failed(why) => return Ok(Effect::NotSeen(why)),
+                Told::Nothing => counts,
+            };
+            if counts.harmed > 0 {
+                return Ok(Effect::Seen(format!(
+                    "{} of the first {} {what}",
+                    counts.harmed, counts.seen
+                )));
+            }
+            tokio::time::sleep(ACTS.1).await;
+        }
+        Ok(Effect::NotSeen(format!("in {:?}, 0 of {} {what}", ACTS.1 * ACTS.0, counts.seen)))
+    }
+
     /// Ends them. Going back is done when nothing of ours runs any more.
     pub async fn end(&self, world: &World) -> Result<(), Failure> {
         for it in self.living(world)? {
@@ -76,4 +105,60 @@ impl Held {
         }
         Err(Failure::Wrong("our children do not die".to_owned()))
     }
+
+    /// Whether every one of them says that what it holds stands.
+    pub fn effect(&self, world: &World) -> Result<Effect, Failure> {
+        let mut all = Vec::new();
+        for it in self.living(world)? {
+            match world.host.told(&it) {
+                Told::Stands(how) => all.push(how),
+                Told::Failed(why) => return Ok(Effect::NotSeen(why)),
+                Told::Nothing => {
+                    return Ok(Effect::NotSeen("a child of ours holds nothing".to_owned()));
+                }
+            }
+        }
+        Ok(if all.is_empty() {
+            Effect::NotSeen("no child of ours runs".to_owned())
+        } else {
+            Effect::Seen(all.join("; "))
+        })
+    }
+}
+
+/// Children that hold files without a name in a folder. Where the file system knows no such files,
+/// each has a name for an instant.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Nameless {
+    /// The children.
+    pub child: Held,
+    /// The name for an instant.
+    pub name: String,
+}
+
+impl Nameless {
+    /// Those that the act of this world will have; refuses where no file can be made.
+    pub fn plan(folder: &str, world: &World) -> Result<Self, Refusal> {
+        if !world.host.may_write(folder) {
+            let why = "this user may not write there; name a folder of this user's, or run as root";
+            return Err(HostError::os(format!("make a file in {folder}"), why).into());
+        }
+        Ok(Self { child: Held::of(world), name: beside(folder, "held", world) })
+    }
+
+    /// How a person ends them.
+    pub fn by_hand(&self) -> Vec<String> {
+        vec![self.child.by_hand(), format!("rm -f {}", quoted(&self.name))]
+    }
+
+    /// Ends them.
+    pub async fn end(&self, world: &World) -> Result<(), Failure> {
+        self.child.end(world).await?;
+        Ok(world.host.remove(&self.name)?)
+    }
+}
+
+/// The path of a file in `folder` that bears our mark.
+pub fn beside(folder: &str, what: &str, world: &World) -> String {
+    format!("{}/.holdfast-{}.{what}", folder.trim_end_matches('/'), world.mark.replace('/', "-"))
 }

@@ -21,11 +21,15 @@ pub mod report;
 // floor: contracts
 pub mod action;
 pub mod collector;
+pub mod container;
+pub mod export;
+pub mod group;
 pub mod held;
 pub mod meter;
 pub mod probe;
 pub mod source;
 pub mod target;
+pub mod traffic;
 // floor: the script
 pub mod script;
 // floor: the player

@@ -7,7 +7,8 @@ use regex::bytes::{Regex, RegexBuilder};
 /// No pattern needs as many bytes when it is compiled.
 const SIZE_MAX: usize = 1 << 20;
 
-/// A regular expression in RE2's syntax. It is found anywhere in a text, unless it says `^` and `$`.
+/// A regular expression in RE2's syntax. It is found anywhere in a text, unless it says `^` and
+/// `$`.
 #[derive(Debug, Clone)]
 pub struct Pattern(Regex);
 

@@ -1,11 +1,13 @@
-//! The contract of those who bring business events in, and the counters that take them up.
+//! The contract of those who bring business events in, and the metrics that take them up.
 //!
-//! Counters are declared before they count: names, labels and the values that labels may have.
+//! Metrics are declared before they count: names, labels and the values that labels may have.
 //! What is not declared is refused, so that no stranger can fill the monitoring with series.
 
-use std::collections::BTreeMap;
+pub mod counters;
 
-use crate::{about::About, collector::Samples};
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::about::About;
 
 /// An entry in the family's list.
 #[derive(Debug)]
@@ -35,35 +37,76 @@ pub struct Event {
     pub value: f64,
 }
 
-/// A counter that events may feed.
-#[derive(Debug, Clone, Copy)]
+/// A metric that events may feed.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Declaration {
-    /// Its name; it ends in `_total`.
-    pub name: &'static str,
-    /// What it counts.
-    pub help: &'static str,
+    /// Its name; a counter's ends in `_total`.
+    pub name: String,
+    /// What it tells.
+    pub help: String,
+    /// What events do to it.
+    pub kind: Grows,
     /// Its labels, all of which an event must have.
-    pub labels: &'static [Label],
+    pub labels: Vec<Label>,
+    /// Series whose labels are all of [`Values::OneOf`] are there from the start, with zeros.
+    pub zeros: bool,
+    /// So many series at most, but for those of `other`.
+    pub series_max: usize,
+    /// A series that no event fed for so long is forgotten.
+    pub ttl: Option<Duration>,
 }
 
-/// A label of a declared counter.
-#[derive(Debug, Clone, Copy)]
+/// What an event does to a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grows {
+    /// It adds its value.
+    Counter,
+    /// It sets its value.
+    Gauge,
+}
+
+/// A label of a declared metric.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Label {
     /// Its name.
-    pub name: &'static str,
+    pub name: String,
     /// What it may say.
     pub values: Values,
 }
 
 /// What a label may say.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Values {
-    /// One of these. Counters whose labels are all of this kind show zeros from the start.
-    OneOf(&'static [&'static str]),
-    /// Anything, up to so many different values; later ones are counted under `other`.
+    /// One of these.
+    OneOf(Vec<String>),
+    /// Anything, up to so many different values; later ones go by the name of `other`.
     AtMost(usize),
 }
 
+impl Declaration {
+    /// A counter that shows zeros from the start, and whose labels say one of these words each.
+    pub fn counter(name: &str, help: &str, labels: &[(&str, &[&str])]) -> Self {
+        let label = |(name, values): &(&str, &[&str])| Label {
+            name: (*name).to_owned(),
+            values: Values::OneOf(values.iter().map(|it| (*it).to_owned()).collect()),
+        };
+        let labels = labels.iter().map(label).collect();
+        let (name, help) = (name.to_owned(), help.to_owned());
+        let (kind, series_max) = (Grows::Counter, SERIES_MAX);
+        Self { name, help, kind, labels, zeros: true, series_max, ttl: None }
+    }
+
+    /// All series that its labels allow, if they can be named; at most one more than may be.
+    pub fn closed_series(&self) -> Option<usize> {
+        self.labels.iter().try_fold(1_usize, |all, label| match &label.values {
+            Values::OneOf(values) => Some(all.saturating_mul(values.len())),
+            Values::AtMost(_) => None,
+        })
+    }
+}
+
+/// So many series of one metric, unless somebody says otherwise.
+pub const SERIES_MAX: usize = 1_000;
 /// Where the values go that came too late.
 pub const OTHER: &str = "other";
 /// A label's value has so many bytes at most.
@@ -76,7 +119,7 @@ pub enum Rejection {
     #[error("it is not an event: {0}")]
     Malformed(String),
     /// Nobody declared such a counter.
-    #[error("no counter `{0}` is declared")]
+    #[error("no metric `{0}` is declared")]
     UnknownName(String),
     /// A label is missing, or one too many.
     #[error("{0}")]
@@ -89,14 +132,18 @@ pub enum Rejection {
         /// What it says.
         value: String,
     },
-    /// A counter grows by a finite number, never by less than zero.
-    #[error("value {0} is not a finite number of at least zero")]
+    /// A counter grows by a finite number, never by less than zero; a gauge is a finite number.
+    #[error("value {0} is not a finite number, or for a counter less than zero")]
     WrongValue(String),
+    /// A gauge has as many series as it may have, and none can stand for the others.
+    #[error("`{0}` has as many series as it may have")]
+    NoRoom(String),
 }
 
 impl Rejection {
     /// The words in the label `reason`, all of them.
-    pub const REASONS: [&str; 5] = ["label_value", "labels", "malformed", "unknown_name", "value"];
+    pub const REASONS: [&str; 6] =
+        ["label_value", "labels", "malformed", "series", "unknown_name", "value"];
 
     /// The word in the label `reason`.
     pub fn reason(&self) -> &'static str {
@@ -106,228 +153,30 @@ impl Rejection {
             Self::WrongLabels(_) => "labels",
             Self::WrongLabelValue { .. } => "label_value",
             Self::WrongValue(_) => "value",
-        }
-    }
-}
-
-/// The declared counters and what they have counted.
-#[derive(Debug)]
-pub struct Counters {
-    all: Vec<Counter>,
-    accepted: f64,
-    overflowed: f64,
-    rejected: BTreeMap<&'static str, f64>,
-}
-
-#[derive(Debug)]
-struct Counter {
-    declaration: Declaration,
-    counts: BTreeMap<Vec<String>, f64>,
-    /// The different values of each label so far.
-    seen: Vec<Vec<String>>,
-}
-
-impl Counters {
-    /// Counters at zero.
-    pub fn new(declarations: &[Declaration]) -> Self {
-        Self {
-            all: declarations.iter().copied().map(Counter::new).collect(),
-            accepted: 0.0,
-            overflowed: 0.0,
-            rejected: Rejection::REASONS.into_iter().map(|reason| (reason, 0.0)).collect(),
-        }
-    }
-
-    /// Counts an event, or says why not.
-    pub fn take(&mut self, event: Result<Event, Rejection>) -> Result<(), Rejection> {
-        match event.and_then(|event| self.count(&event)) {
-            Ok(overflowed) => {
-                self.accepted += 1.0;
-                self.overflowed += f64::from(u8::from(overflowed));
-                Ok(())
-            }
-            Err(why) => {
-                *self.rejected.entry(why.reason()).or_default() += 1.0;
-                Err(why)
-            }
-        }
-    }
-
-    fn count(&mut self, event: &Event) -> Result<bool, Rejection> {
-        let counter = self.all.iter_mut().find(|it| it.declaration.name == event.name);
-        counter.ok_or_else(|| Rejection::UnknownName(shorten(&event.name)))?.count(event)
-    }
-
-    /// What a declared counter has counted, over all its labels.
-    pub fn sum(&self, name: &str) -> Option<f64> {
-        let counter = self.all.iter().find(|it| it.declaration.name == name)?;
-        Some(counter.counts.values().sum())
-    }
-
-    /// Shows the counters, and how many events were taken and refused.
-    pub fn show(&self, samples: &mut Samples) {
-        for counter in &self.all {
-            counter.show(samples);
-        }
-        let help = "Business events that were counted.";
-        samples.counter("holdfast_events_accepted_total", help).row(&[], self.accepted);
-        let help = "Business events that were refused, by reason.";
-        samples.counter("holdfast_events_rejected_total", help);
-        for (reason, count) in &self.rejected {
-            samples.row(&[("reason", reason)], *count);
-        }
-        let help = "Business events counted under `other`, since a label had too many values.";
-        samples.counter("holdfast_events_overflowed_total", help).row(&[], self.overflowed);
-    }
-}
-
-impl Counter {
-    fn new(declaration: Declaration) -> Self {
-        let mut keys = vec![Vec::new()];
-        for label in declaration.labels {
-            let values = match label.values {
-                Values::OneOf(values) => values,
-                Values::AtMost(_) => &[],
-            };
-            let longer = |key: &Vec<String>, value: &str| {
-                let mut key = key.clone();
-                key.push(value.to_owned());
-                key
-            };
-            let all = keys.iter().flat_map(|key| values.iter().map(|value| longer(key, value)));
-            keys = all.collect();
-        }
-        let counts = keys.into_iter().map(|key| (key, 0.0)).collect();
-        Self { declaration, counts, seen: vec![Vec::new(); declaration.labels.len()] }
-    }
-
-    /// Counts an event; says whether a value went to `other`.
-    fn count(&mut self, event: &Event) -> Result<bool, Rejection> {
-        if !event.value.is_finite() || event.value.is_sign_negative() && event.value != 0.0 {
-            return Err(Rejection::WrongValue(event.value.to_string()));
-        }
-        let known = |name: &String| self.declaration.labels.iter().any(|it| it.name == name);
-        if let Some(name) = event.labels.keys().find(|name| !known(name)) {
-            let why = format!("label `{}` is not declared", shorten(name));
-            return Err(Rejection::WrongLabels(why));
-        }
-        for label in self.declaration.labels {
-            let said = event.labels.get(label.name).ok_or_else(|| {
-                Rejection::WrongLabels(format!("label `{}` is missing", label.name))
-            })?;
-            if !label.values.allow(said) {
-                let (label, value) = (label.name.to_owned(), shorten(said));
-                return Err(Rejection::WrongLabelValue { label, value });
-            }
-        }
-        // From here on nothing is refused, so that a refused event leaves no trace in `seen`.
-        let mut overflowed = false;
-        let mut key = Vec::with_capacity(self.seen.len());
-        for (label, seen) in self.declaration.labels.iter().zip(&mut self.seen) {
-            let said = event.labels.get(label.name).map(String::as_str).unwrap_or_default();
-            let kept = label.values.keep(said, seen);
-            overflowed |= kept != said;
-            key.push(kept.to_owned());
-        }
-        let count = self.counts.entry(key).or_default();
-        // The sum stays finite, whatever comes: an infinite counter would never grow again.
-        *count = (*count + event.value).min(f64::MAX);
-        Ok(overflowed)
-    }
-
-    fn show(&self, samples: &mut Samples) {
-        samples.counter(self.declaration.name, self.declaration.help);
-        let names = self.declaration.labels.iter().map(|label| label.name);
-        for (key, count) in &self.counts {
-            let labels: Vec<(&str, &str)> =
-                names.clone().zip(key.iter().map(String::as_str)).collect();
-            samples.row(&labels, *count);
+            Self::NoRoom(_) => "series",
         }
     }
 }
 
 impl Values {
-    fn allow(self, said: &str) -> bool {
+    pub(crate) fn allow(&self, said: &str) -> bool {
         match self {
-            Self::OneOf(values) => values.contains(&said),
+            Self::OneOf(values) => values.iter().any(|it| it == said),
             Self::AtMost(_) => !said.is_empty() && said.len() <= VALUE_MAX,
         }
     }
 
     /// The value, or `other` when there are too many already.
-    fn keep<'a>(self, said: &'a str, seen: &mut Vec<String>) -> &'a str {
+    pub(crate) fn keep<'a>(&self, said: &'a str, seen: &[String]) -> &'a str {
         match self {
             Self::OneOf(_) => said,
-            Self::AtMost(_) if seen.iter().any(|it| it == said) => said,
-            Self::AtMost(most) if seen.len() < most => {
-                seen.push(said.to_owned());
-                said
-            }
+            Self::AtMost(most) if seen.len() < *most || seen.iter().any(|it| it == said) => said,
             Self::AtMost(_) => OTHER,
         }
     }
 }
 
 /// Enough of a stranger's text to recognise it.
-fn shorten(text: &str) -> String {
+pub(crate) fn shorten(text: &str) -> String {
     text.chars().take(60).flat_map(char::escape_debug).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const BY_SHOP: Declaration = Declaration {
-        name: "sales_total",
-        help: "Sales.",
-        labels: &[
-            Label { name: "shop", values: Values::AtMost(2) },
-            Label { name: "kind", values: Values::OneOf(&["a", "b"]) },
-        ],
-    };
-
-    fn event(shop: &str, kind: &str, value: f64) -> Event {
-        let labels = [("shop", shop), ("kind", kind)];
-        let labels = labels.map(|(name, said)| (name.to_owned(), said.to_owned()));
-        Event { name: "sales_total".to_owned(), labels: labels.into(), value }
-    }
-
-    #[test]
-    fn labels_without_end_overflow_into_other() {
-        let mut counters = Counters::new(&[BY_SHOP]);
-        for shop in 0..100 {
-            counters.take(Ok(event(&format!("shop {shop}"), "a", 1.0))).unwrap();
-        }
-        let mut samples = Samples::default();
-        counters.show(&mut samples);
-        let sales = samples.families().find(|it| it.name() == "sales_total").unwrap();
-        let rows: Vec<f64> = sales.rows().map(|row| row.value()).collect();
-        assert_eq!(format!("{rows:?}"), "[98.0, 1.0, 1.0]");
-        assert!((counters.overflowed - 98.0).abs() < 1e-9);
-    }
-
-    #[test]
-    fn what_is_refused_leaves_no_trace() {
-        let mut counters = Counters::new(&[BY_SHOP]);
-        for bad in [f64::NAN, f64::INFINITY, -1.0, f64::NEG_INFINITY] {
-            assert!(matches!(
-                counters.take(Ok(event("x", "a", bad))),
-                Err(Rejection::WrongValue(_))
-            ));
-        }
-        assert!(matches!(
-            counters.take(Ok(event("x", "c", 1.0))),
-            Err(Rejection::WrongLabelValue { .. })
-        ));
-        assert!(counters.all[0].counts.is_empty() && counters.all[0].seen[0].is_empty());
-    }
-
-    #[test]
-    fn the_sum_stays_finite() {
-        let mut counters = Counters::new(&[BY_SHOP]);
-        for _ in 0..3 {
-            counters.take(Ok(event("x", "a", f64::MAX))).unwrap();
-        }
-        assert!(counters.all[0].counts.values().all(|it| it.is_finite()));
-    }
 }

@@ -137,6 +137,145 @@ impl TryFrom<u64> for Percent {
     }
 }
 
+/// A number of bytes as users write it: `64MiB`, `2GB`, `4096B`. Never zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Size(u64);
+
+impl Size {
+    /// So many bytes. Constants only; text goes through `from_str`.
+    pub const fn bytes(bytes: u64) -> Self {
+        Self(bytes)
+    }
+
+    /// The number.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+const SIZES: [(&str, u64); 9] = [
+    ("B", 1),
+    ("KB", 1_000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+    ("TB", 1_000_000_000_000),
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("TiB", 1 << 40),
+];
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let (number, unit) = text.split_at(split);
+        if unit.is_empty() && !number.is_empty() {
+            return Err(format!("`{text}` has no unit: write `{text}MiB` or `{text}B`"));
+        }
+        let each = SIZES.iter().find(|it| it.0 == unit).map(|it| it.1);
+        let bytes = number.parse::<u64>().ok().zip(each).and_then(|it| it.0.checked_mul(it.1));
+        match bytes {
+            Some(0) => Err("a size of zero does nothing: write at least `1B`".to_owned()),
+            Some(it) => Ok(Self(it)),
+            None => Err(format!(
+                "`{text}` is not a size: write a whole number and B, KiB, MiB, GiB or TiB, as in `64MiB`"
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fits = |it: &&(&str, u64)| self.0 >= it.1 && self.0.is_multiple_of(it.1);
+        match SIZES.iter().rev().find(fits) {
+            Some((unit, each)) => write!(f, "{}{unit}", self.0 / each),
+            None => write!(f, "{}B", self.0),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        if text == HOLE {
+            return Ok(Self(1));
+        }
+        text.parse().map_err(D::Error::custom)
+    }
+}
+
+impl Serialize for Size {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl JsonSchema for Size {
+    fn schema_name() -> Cow<'static, str> {
+        "Size".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "a number of bytes, such as `4096B`, `64MiB` or `2GB`",
+            "type": "string",
+            "pattern": r"^0*[1-9][0-9]*([KMGT]i?)?B$",
+        })
+    }
+}
+
+/// How much of something there is to be: so many bytes, or a share of the whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Amount {
+    /// So many bytes.
+    Bytes(Size),
+    /// `1%` to `100%`.
+    Share(Percent),
+}
+
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(it) => it.fmt(f),
+            Self::Share(it) => write!(f, "{}%", it.get()),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Amount {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        let Some(share) = text.strip_suffix('%') else {
+            if text == HOLE {
+                return Ok(Self::Bytes(Size(1)));
+            }
+            return text.parse().map(Self::Bytes).map_err(|why: String| {
+                D::Error::custom(format!("{why}, or a share, as in `90%`"))
+            });
+        };
+        let whole = share.parse::<u64>().map_err(|_| {
+            D::Error::custom(format!("`{text}` is not a share of a whole: write `1%` to `100%`"))
+        });
+        Percent::try_from(whole?).map(Self::Share).map_err(D::Error::custom)
+    }
+}
+
+impl JsonSchema for Amount {
+    fn schema_name() -> Cow<'static, str> {
+        "Amount".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "a number of bytes, such as `64MiB`, or a share, such as `90%`",
+            "type": "string",
+            "pattern": r"^0*[1-9][0-9]*(([KMGT]i?)?B|%)$",
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,6 +286,20 @@ mod tests {
             assert_eq!(text.parse::<Span>().map(|it| it.to_string()), Ok(text.to_owned()));
         }
         assert_eq!("1000ms".parse::<Span>().map(|it| it.to_string()), Ok("1s".to_owned()));
+    }
+
+    #[test]
+    fn sizes_and_shares_are_read_as_they_are_shown() {
+        for text in ["1B", "1KB", "64MiB", "2GB", "3TiB"] {
+            assert_eq!(text.parse::<Size>().map(|it| it.to_string()), Ok(text.to_owned()));
+        }
+        for text in ["0B", "1", "1 MiB", "-1B", "1mb", "99999999999TiB"] {
+            assert!(text.parse::<Size>().is_err(), "{text}");
+        }
+        let amount = |text: &str| serde_json::from_value::<Amount>(text.into());
+        assert_eq!(amount("90%").map(|it| it.to_string()).ok().as_deref(), Some("90%"));
+        assert_eq!(amount("4KiB").map(|it| it.to_string()).ok().as_deref(), Some("4KiB"));
+        assert!(amount("101%").is_err() && amount("x%").is_err() && amount("7").is_err());
     }
 
     #[test]

@@ -82,7 +82,7 @@ impl Front {
     }
 
     async fn greet(mut self, stream: Stream) {
-        let policy = self.guard.policy();
+        let policy = self.guard.policy().await;
         let may_tell = may_tell(stream.peer(), !policy.users.is_empty());
         self.router = self.router.layer(Extension(Teller(may_tell)));
         let tls = policy.tls.clone();

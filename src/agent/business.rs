@@ -1,6 +1,6 @@
 //! `POST /v1/events`: business events come in.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use axum::{
     Extension, Json,
@@ -10,13 +10,43 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use tokio::time::Instant;
 
 use super::{accept::Teller, pages::App};
 use crate::{
+    about::About,
     collector::{Blank, Collector, Samples},
-    source::{Counters, Event, Rejection},
+    export::{Card, Export},
+    source::{Event, Rejection, counters::Counters},
     sources::events,
     world::roots::Roots,
+};
+
+/// What it says of itself.
+pub(crate) const CARD: Card = Card {
+    about: &About {
+        name: "events",
+        summary: "what the sources of business events have counted",
+        needs: &[],
+        example: "",
+    },
+    exports: &[
+        Export::of(
+            &[
+                "holdfast_events_accepted_total",
+                "holdfast_events_rejected_total",
+                "holdfast_events_overflowed_total",
+                "holdfast_events_series_expired_total",
+            ],
+            &[],
+            "the agent itself",
+        ),
+        Export::of(
+            &["holdfast_payment_attempts_total", "holdfast_payment_failures_total"],
+            &[],
+            "the agent itself, unless `business:` in its file declares others instead",
+        ),
+    ],
 };
 
 /// So many refused events are told one by one; the rest only counts.
@@ -25,9 +55,19 @@ const TOLD_MAX: usize = 100;
 /// Shows what the sources have counted.
 pub(crate) struct EventCounts(pub(crate) Arc<Mutex<Counters>>);
 
+/// Since when metrics that nobody feeds grow old.
+static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// The counters, at the time that it is now.
+pub(crate) fn now(counters: &Mutex<Counters>) -> MutexGuard<'_, Counters> {
+    let mut counters = counters.lock().unwrap_or_else(PoisonError::into_inner);
+    counters.pass(BEGAN.elapsed());
+    counters
+}
+
 impl Collector for EventCounts {
     fn collect(&mut self, _roots: &Roots, samples: &mut Samples) -> Result<(), Blank> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).show(samples);
+        now(&self.0).show(samples);
         Ok(())
     }
 }
@@ -64,7 +104,7 @@ pub(crate) async fn take_events(
             (status, Json(receipt)).into_response()
         }
         Err(why) => {
-            let mut counters = app.counters.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut counters = now(&app.counters);
             let outcome = counters.take(Err(Rejection::Malformed(String::new())));
             drop(counters);
             debug_assert!(outcome.is_err(), "a message that nobody can read counts nothing");
@@ -74,7 +114,7 @@ pub(crate) async fn take_events(
 }
 
 fn count(counters: &Mutex<Counters>, events: Vec<Result<Event, Rejection>>) -> Receipt {
-    let mut counters = counters.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut counters = now(counters);
     let mut receipt = Receipt::default();
     for (index, event) in events.into_iter().enumerate() {
         match counters.take(event) {

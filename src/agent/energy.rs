@@ -6,7 +6,9 @@
 //! Sums are whole microjoules: what is shared out among control groups is the same energy.
 
 mod carbon;
-mod consumers;
+mod card;
+pub(crate) mod consumers;
+mod kept;
 mod shown;
 mod sums;
 
@@ -17,6 +19,7 @@ use std::{
 
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+pub(crate) use self::card::CARD;
 use self::{carbon::Carbon, consumers::Consumers, shown::Shown, sums::Sums};
 use crate::{
     collector::Collector,
@@ -26,7 +29,7 @@ use crate::{
         carbon::{Bounded, Settings as CarbonSettings},
         model,
     },
-    source::Counters,
+    source::counters::Counters,
     world::roots::Roots,
 };
 
@@ -35,19 +38,13 @@ use crate::{
 pub struct Settings {
     /// Grid, building and server.
     pub carbon: CarbonSettings,
-    /// The business counter that is R in SCI: grams for each of these.
-    pub functional_unit: String,
     /// Energy is shared out among so many control groups at most.
     pub groups_max: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            carbon: CarbonSettings::default(),
-            functional_unit: "holdfast_payment_attempts_total".to_owned(),
-            groups_max: 100,
-        }
+        Self { carbon: CarbonSettings::default(), groups_max: 100 }
     }
 }
 
@@ -59,6 +56,26 @@ impl Tally {
     /// A collector that shows the sums. `counters` hold the business counter of SCI.
     pub fn collector(&self, counters: &Arc<Mutex<Counters>>) -> impl Collector + use<> {
         Shown::new(Arc::clone(&self.0), Arc::clone(counters))
+    }
+
+    /// Lets a business counter be R in SCI: grams for each of these.
+    pub(crate) fn per(&self, counter: &str) {
+        self.with(|sums| kept::per(sums, counter));
+    }
+
+    /// The sums, to be kept; `units` is what R has counted since the start.
+    pub(crate) fn save(&self, counters: &Mutex<Counters>) -> Option<Vec<u8>> {
+        self.with(|sums| {
+            let counters = counters.lock().unwrap_or_else(PoisonError::into_inner);
+            let units = counters.sum(&sums.sci.per).unwrap_or_default();
+            drop(counters);
+            kept::save(sums, units)
+        })
+    }
+
+    /// Goes on from sums that were kept.
+    pub(crate) fn restore(&self, bytes: &[u8]) -> Result<(), String> {
+        self.with(|sums| kept::restore(sums, bytes))
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Sums) -> T) -> T {
@@ -80,6 +97,14 @@ pub async fn measure(roots: Roots, settings: Settings, tally: Tally, every: Dura
     }
 }
 
+/// Looks twice, so that what the meters can say is said.
+pub(crate) fn look(roots: &Roots, settings: &Settings, tally: &Tally) {
+    let mut measuring = Measuring::new(roots.clone(), settings.clone(), tally.clone());
+    for _ in 0..2 {
+        measuring.round(Instant::now());
+    }
+}
+
 struct Measuring {
     roots: Roots,
     tally: Tally,
@@ -97,7 +122,6 @@ impl Measuring {
     fn new(roots: Roots, settings: Settings, tally: Tally) -> Self {
         let consumers = Consumers::new(&roots, settings.groups_max);
         let carbon = Carbon::new(&roots, settings.carbon);
-        tally.with(|sums| sums.functional_unit.clone_from(&settings.functional_unit));
         let now = Instant::now();
         let mut measuring = Self {
             roots,

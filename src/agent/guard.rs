@@ -2,8 +2,9 @@
 
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use axum::{
@@ -14,7 +15,7 @@ use axum::{
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use sha2::{Digest as _, Sha256};
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 
 use super::{
     settings_file::Refused,
@@ -27,6 +28,9 @@ use crate::world::roots::{self, Stamp};
 const CHECKS_AT_ONCE: usize = 1;
 /// Messages that are taken in at the same time: each may need its full length of memory.
 const MESSAGES_AT_ONCE: usize = 16;
+/// How often it is asked whether a file has changed, and how long that may take.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+const LOOK_MAX: Duration = Duration::from_secs(2);
 /// The hash of a password that nobody has: whoever names an unknown user waits just as long.
 const NOBODY: &str = "$2b$10$5uKVxYFJ3qKfGHzAPVYgqeQpUTaXo3RcU3JDp9rOaCqW.3qYBrfAu";
 
@@ -38,9 +42,12 @@ pub(crate) struct Guard {
     messages: Semaphore,
 }
 
+type Stamps = Vec<Option<Stamp>>;
+
 struct Now {
     policy: Arc<Policy>,
-    stamps: Vec<Option<Stamp>>,
+    stamps: Stamps,
+    looked: Instant,
     /// For each user, the digest of the password that was right.
     known: BTreeMap<String, [u8; 32]>,
 }
@@ -50,7 +57,8 @@ impl Guard {
     pub(crate) fn new(file: Option<PathBuf>) -> Result<Self, Refused> {
         let policy = file.as_deref().map(web_config::load).transpose()?.unwrap_or_default();
         let stamps = stamps(&policy);
-        let now = Now { policy: Arc::new(policy), stamps, known: BTreeMap::new() };
+        let (policy, known) = (Arc::new(policy), BTreeMap::new());
+        let now = Now { policy, stamps, looked: Instant::now(), known };
         Ok(Self {
             file,
             now: Mutex::new(now),
@@ -63,25 +71,40 @@ impl Guard {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The policy of this moment. A changed file that makes no sense leaves the old one in force.
-    pub(crate) fn policy(&self) -> Arc<Policy> {
-        let mut now = self.now();
-        if let Some(file) = &self.file {
-            let fresh = stamps(&now.policy);
-            if fresh != now.stamps {
-                now.stamps = fresh;
-                match web_config::load(file) {
-                    Ok(policy) => {
-                        tracing::info!(file = %file.display(), "read the web configuration again");
-                        now.stamps = stamps(&policy);
-                        now.policy = Arc::new(policy);
-                        now.known.clear();
-                    }
-                    Err(why) => tracing::error!("the old web configuration stays: could not {why}"),
-                }
+    /// The policy of this moment. Whether its files have changed is asked once a second at most,
+    /// and on another thread: a slow disk holds nobody up. A changed file that makes no sense
+    /// leaves the old one in force.
+    pub(crate) async fn policy(&self) -> Arc<Policy> {
+        let (old, stamps) = {
+            let mut now = self.now();
+            let is_due = now.looked.elapsed() >= LOOK_EVERY;
+            let (Some(_), true) = (&self.file, is_due) else { return Arc::clone(&now.policy) };
+            now.looked = Instant::now();
+            (Arc::clone(&now.policy), now.stamps.clone())
+        };
+        let file = self.file.clone().unwrap_or_default();
+        let look = tokio::task::spawn_blocking(move || look(&file, &old, &stamps));
+        match tokio::time::timeout(LOOK_MAX, look).await {
+            Ok(Ok(Some((stamps, policy)))) => self.take(stamps, policy),
+            Ok(Ok(None) | Err(_)) => {}
+            Err(_) => {
+                tracing::warn!("the web configuration cannot be looked at: the old one stays");
             }
         }
-        Arc::clone(&now.policy)
+        Arc::clone(&self.now().policy)
+    }
+
+    fn take(&self, stamps: Stamps, policy: Result<Policy, Refused>) {
+        let mut now = self.now();
+        now.stamps = stamps;
+        match policy {
+            Ok(policy) => {
+                tracing::info!("read the web configuration again");
+                now.policy = Arc::new(policy);
+                now.known.clear();
+            }
+            Err(why) => tracing::error!("the old web configuration stays: could not {why}"),
+        }
     }
 
     async fn lets_in(&self, policy: &Policy, headers: &HeaderMap) -> bool {
@@ -103,7 +126,17 @@ impl Guard {
     }
 }
 
-fn stamps(policy: &Policy) -> Vec<Option<Stamp>> {
+/// What is new, if something is.
+fn look(file: &Path, old: &Policy, before: &Stamps) -> Option<(Stamps, Result<Policy, Refused>)> {
+    let fresh = stamps(old);
+    if fresh == *before {
+        return None;
+    }
+    let policy = web_config::load(file);
+    Some((policy.as_ref().map_or(fresh, stamps), policy))
+}
+
+fn stamps(policy: &Policy) -> Stamps {
     policy.files.iter().map(|file| roots::stamp(file).ok().flatten()).collect()
 }
 
@@ -128,7 +161,7 @@ pub(crate) async fn check(
     request: Request,
     next: Next,
 ) -> Response {
-    let policy = guard.policy();
+    let policy = guard.policy().await;
     let welcome = policy.users.is_empty() || guard.lets_in(&policy, request.headers()).await;
     let mut answer = if !welcome {
         let ask = (header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic"));

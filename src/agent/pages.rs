@@ -10,7 +10,7 @@ use axum::{
     body::Bytes,
     extract::{DefaultBodyLimit, Query, State},
     http::{HeaderMap, HeaderName, StatusCode, header},
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
     routing::{get, post},
 };
 use tokio::sync::{Mutex as TurnTaking, Semaphore};
@@ -19,17 +19,19 @@ use super::{
     business::take_events,
     config::{EVENTS_BYTES_MAX, Web},
     gzip::{self, Gzip},
+    landing,
     negotiate::{Format, wants_gzip},
     reload::Reload,
     scrape::{Filter, Scrape},
 };
-use crate::source::Counters;
+use crate::source::counters::Counters;
 
 /// What the pages share.
 pub(crate) struct App {
     pub(crate) desk: TurnTaking<Desk>,
     pub(crate) turns: Semaphore,
     pub(crate) scrapes_max: usize,
+    pub(crate) metrics_path: String,
     pub(crate) counters: Arc<Mutex<Counters>>,
     pub(crate) reload: Reload,
 }
@@ -44,7 +46,7 @@ pub(crate) struct Desk {
 pub(crate) fn router(app: Arc<App>, web: &Web) -> Router {
     let pages = Router::new().route(&web.telemetry_path, get(metrics));
     // Who has the metrics at the root wants no landing page.
-    let pages = if web.telemetry_path == "/" { pages } else { pages.route("/", get(landing)) };
+    let pages = if web.telemetry_path == "/" { pages } else { landing(pages) };
     let pages = if web.lifecycle { pages.route("/-/reload", post(reload)) } else { pages };
     pages
         .route("/-/ready", get(async || "holdfast agent is ready.\n"))
@@ -52,6 +54,13 @@ pub(crate) fn router(app: Arc<App>, web: &Web) -> Router {
         .route("/v1/events", post(take_events))
         .layer(DefaultBodyLimit::max(EVENTS_BYTES_MAX))
         .with_state(app)
+}
+
+fn landing(pages: Router<Arc<App>>) -> Router<Arc<App>> {
+    pages
+        .route("/", get(landing::landing))
+        .route("/-/landing.css", get(landing::style))
+        .route("/-/landing.js", get(landing::script))
 }
 
 async fn reload(State(app): State<Arc<App>>) -> Response {
@@ -130,32 +139,6 @@ fn filter(query: &[(String, String)], names: &[&str]) -> Result<Filter, String> 
         }
         None => Ok(filter),
     }
-}
-
-async fn landing(State(app): State<Arc<App>>) -> Html<String> {
-    let names = app.desk.lock().await.scrape.names();
-    let page = maud::html! {
-        (maud::DOCTYPE)
-        html lang="en" {
-            head { meta charset="utf-8"; title { "Holdfast agent" } }
-            body {
-                h1 { "Holdfast agent" }
-                p { "Version " (env!("CARGO_PKG_VERSION")) }
-                ul {
-                    li { a href="metrics" { "Metrics" } }
-                    li { a href="-/healthy" { "Health" } }
-                    li { "Business events: " code { "POST /v1/events" } }
-                }
-                h2 { "Collectors" }
-                ul {
-                    @for name in &names {
-                        li { a href={ "metrics?collect[]=" (name) } { (name) } }
-                    }
-                }
-            }
-        }
-    };
-    Html(page.into_string())
 }
 
 #[cfg(test)]

@@ -1,14 +1,23 @@
 //! The file of settings, put into force at the start and whenever the agent is told to.
 
-use std::{collections::BTreeSet, path::PathBuf, sync::PoisonError};
+use std::{
+    collections::BTreeSet,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::sync::watch;
 
 use super::{
     agent_file::{self, AgentFile},
     config::Settings,
-    scrape::{Rules, Scrape},
+    energy::Tally,
+    rules::Rules,
+    scrape::Scrape,
     settings_file::Refused,
     textfile::Folder,
 };
+use crate::source::counters::Counters;
 
 /// What the command line fixed, and what the file may change.
 pub(crate) struct Reload {
@@ -18,10 +27,17 @@ pub(crate) struct Reload {
     only: Option<BTreeSet<String>>,
     own: bool,
     folder: Folder,
+    counters: Arc<Mutex<Counters>>,
+    tally: Tally,
+    said: watch::Sender<Arc<AgentFile>>,
 }
 
 impl Reload {
-    pub(crate) fn new(settings: &Settings, folder: Folder) -> Self {
+    pub(crate) fn new(
+        settings: &Settings,
+        folder: Folder,
+        (counters, tally): (Arc<Mutex<Counters>>, Tally),
+    ) -> Self {
         Self {
             file: settings.config.clone(),
             textfiles: settings.textfiles.clone(),
@@ -29,7 +45,15 @@ impl Reload {
             only: settings.only.clone(),
             own: settings.own,
             folder,
+            counters,
+            tally,
+            said: watch::Sender::default(),
         }
+    }
+
+    /// What the file says, now and whenever it is read again.
+    pub(crate) fn said(&self) -> watch::Receiver<Arc<AgentFile>> {
+        self.said.subscribe()
     }
 
     /// Reads the file and lets it count. A bad one changes nothing but the metric that says so.
@@ -46,8 +70,13 @@ impl Reload {
             }
         };
         scrape.rule(self.rules(&file, &known));
-        let folder = self.textfiles.clone().or(file.textfiles);
+        let folder = self.textfiles.clone().or_else(|| file.textfiles.clone());
         *self.folder.lock().unwrap_or_else(PoisonError::into_inner) = folder;
+        let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        counters.declare(file.business.clone());
+        drop(counters);
+        self.tally.per(&file.sci_per);
+        self.said.send_replace(Arc::new(file));
         Ok(())
     }
 
@@ -62,6 +91,7 @@ impl Reload {
             off,
             series_max: file.series_max.unwrap_or(default.series_max),
             own: self.own,
+            limits: file.limits.clone(),
             reloaded: self.file.as_ref().map(|_| true),
         }
     }

@@ -15,7 +15,10 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::scrape::{Make, attempt};
+use super::{
+    rules::Limits,
+    scrape::{Make, attempt},
+};
 use crate::{
     collector::{Blank, Collector, Samples},
     world::{roots::Roots, thread},
@@ -48,6 +51,8 @@ struct Desk {
 
 struct Seat {
     make: Make,
+    /// What counts for this one, if it was said.
+    limits: Limits,
     /// Nobody, while a thread is with it.
     collector: Option<Box<dyn Collector>>,
 }
@@ -87,17 +92,19 @@ impl Round {
         Self { desk: Arc::default(), roots, patience, orders: None, pending: None }
     }
 
-    /// Where the machine's files are.
-    pub(crate) fn roots(&self) -> &Roots {
-        &self.roots
-    }
-
     /// Gives a collector a seat.
     pub(crate) fn seat(&mut self, make: Make) -> usize {
         let mut desk = lock(&self.desk);
         let collector = Some(make());
-        desk.seats.push(Seat { make, collector });
+        desk.seats.push(Seat { make, limits: Limits::default(), collector });
         desk.seats.len() - 1
+    }
+
+    /// Lets other limits count for a collector.
+    pub(crate) fn limit(&self, seat: usize, limits: Limits) {
+        if let Some(seat) = lock(&self.desk).seats.get_mut(seat) {
+            seat.limits = limits;
+        }
     }
 
     /// Asks those who sit there, in this order. Each may bring so many series. The buffers of the
@@ -166,15 +173,15 @@ impl Round {
     async fn finish(&mut self, until: Instant) {
         let Some(pending) = &mut self.pending else { return };
         loop {
-            let since = lock(&self.desk).with.map_or_else(Instant::now, |(_, since)| since);
-            let end = until.min(since + self.patience);
+            let (since, patience) = lock(&self.desk).with(self.patience);
+            let end = until.min(since + patience);
             let is_alive = match timeout_at(end, &mut *pending).await {
                 Ok(Ok(())) => break,
                 Ok(Err(_)) => false,
                 Err(_) => true,
             };
             let mut desk = lock(&self.desk);
-            let hangs = desk.with.is_some_and(|(_, since)| since.elapsed() >= self.patience);
+            let hangs = desk.with.is_some_and(|(_, since)| since.elapsed() >= patience);
             if is_alive && !hangs && Instant::now() < until {
                 continue; // It went on to the next meanwhile.
             }
@@ -187,6 +194,15 @@ impl Round {
             break;
         }
         self.pending = None;
+    }
+}
+
+impl Desk {
+    /// Since when the thread is with a collector, and how long it may be.
+    fn with(&self, usual: Duration) -> (Instant, Duration) {
+        let Some((at, since)) = self.with else { return (Instant::now(), usual) };
+        let said = self.seats.get(at).and_then(|it| it.limits.deadline);
+        (since, said.unwrap_or(usual))
     }
 }
 
@@ -227,12 +243,15 @@ fn visit(
         return true;
     };
     let make = Arc::clone(&seat.make);
+    let series_max = seat.limits.series_max.unwrap_or(order.series_max);
     shared.with = Some((at, begun));
+    let round = shared.found.samples.round();
     drop(shared);
     samples.clear();
+    samples.belong_to(round);
     let mark = samples.mark();
     let outcome = attempt(&mut collector, &make, roots, samples);
-    let left_out = samples.keep_rows(mark, order.series_max);
+    let left_out = samples.keep_rows(mark, series_max);
     let mut shared = lock(desk);
     if let Some(seat) = shared.seats.get_mut(at) {
         seat.collector = Some(collector);

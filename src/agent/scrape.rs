@@ -13,9 +13,13 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{exposition::Exposition, negotiate::Format, own::Own, round::Round, worker::Worker};
+use super::{
+    exposition::Exposition, negotiate::Format, own::Own, round::Round, rules::Rules, twins,
+    worker::Worker,
+};
 use crate::{
     collector::{Blank, Collector, CollectorKind, Samples, Setup},
+    export::Card,
     world::roots::Roots,
 };
 
@@ -27,6 +31,7 @@ type Rests = Box<dyn Fn() -> bool + Send + Sync>;
 /// A collector as the scrape knows it.
 pub struct Entry {
     name: &'static str,
+    card: Card,
     blocks: bool,
     /// What it brings is not ours: names that are on the page already are left out.
     guest: bool,
@@ -41,6 +46,7 @@ impl Entry {
         let setup = setup.clone();
         Self {
             name: kind.about.name,
+            card: Card { about: kind.about, exports: kind.exports },
             blocks: kind.blocks,
             guest: false,
             health: kind.health,
@@ -51,20 +57,21 @@ impl Entry {
 
     /// One of the agent's own, which shares something with the agent.
     pub fn own<C: Collector + 'static>(
-        name: &'static str,
+        card: Card,
         make: impl Fn() -> C + Send + Sync + 'static,
     ) -> Self {
         let make = Arc::new(move || -> Box<dyn Collector> { Box::new(make()) });
-        Self { name, blocks: false, guest: false, health: None, make, rests: None }
+        let name = card.about.name;
+        Self { name, card, blocks: false, guest: false, health: None, make, rests: None }
     }
 
     /// One that brings what others made, from where it may hang, unless it rests.
     pub(crate) fn guest<C: Collector + 'static>(
-        name: &'static str,
+        card: Card,
         make: impl Fn() -> C + Send + Sync + 'static,
         rests: impl Fn() -> bool + Send + Sync + 'static,
     ) -> Self {
-        Self { blocks: true, guest: true, rests: Some(Box::new(rests)), ..Self::own(name, make) }
+        Self { blocks: true, guest: true, rests: Some(Box::new(rests)), ..Self::own(card, make) }
     }
 
     /// Two threads that take turns are dear: one that cannot hang now needs none of its own.
@@ -116,31 +123,6 @@ pub struct Scrape {
     rules: Rules,
 }
 
-/// What may change while the agent runs.
-#[derive(Debug, Clone)]
-pub struct Rules {
-    /// Labels on every series.
-    pub labels: Vec<(String, String)>,
-    /// Collectors that are switched off.
-    pub off: BTreeSet<String>,
-    /// So many series of one collector; more are left out.
-    pub series_max: usize,
-    /// Whether the agent tells of its own process.
-    pub own: bool,
-    /// Whether the file of settings could be used when it was last read, if there is one.
-    pub reloaded: Option<bool>,
-}
-
-/// A machine with a thousand disks, and some.
-const SERIES_MAX: usize = 100_000;
-
-impl Default for Rules {
-    fn default() -> Self {
-        let (labels, off) = (Vec::new(), BTreeSet::new());
-        Self { labels, off, series_max: SERIES_MAX, own: true, reloaded: None }
-    }
-}
-
 struct Slot {
     entry: Entry,
     place: Place,
@@ -155,12 +137,25 @@ enum Place {
     /// A seat in the round.
     Round(usize),
     /// A thread of its own.
-    There(Worker),
+    There(Box<Worker>),
 }
 
 struct Outcome {
     took: Duration,
     blank: Option<Blank>,
+}
+
+/// A collector, seen from outside.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// What it says of itself.
+    pub card: Card,
+    /// It has a thread of its own.
+    pub blocks: bool,
+    /// It is asked.
+    pub is_on: bool,
+    /// Why the last look at its corner showed nothing.
+    pub blank: Option<&'a Blank>,
 }
 
 /// Why there is no page.
@@ -177,7 +172,7 @@ impl Scrape {
         let mut place = |entry: &Entry| -> std::io::Result<Place> {
             let make = Arc::clone(&entry.make);
             if entry.blocks {
-                Ok(Place::There(Worker::start(entry.name, make, for_threads.clone())?))
+                Ok(Place::There(Box::new(Worker::start(entry.name, make, for_threads.clone())?)))
             } else {
                 Ok(Place::Round(round.seat(make)))
             }
@@ -201,6 +196,16 @@ impl Scrape {
         self.slots.iter().map(|slot| slot.entry.name).collect()
     }
 
+    /// What the collectors say of themselves, and what came of the last look.
+    pub fn cards(&self) -> impl Iterator<Item = Seen<'_>> {
+        self.slots.iter().map(|slot| Seen {
+            card: slot.entry.card,
+            blocks: slot.entry.blocks,
+            is_on: !self.rules.off.contains(slot.entry.name),
+            blank: slot.last.as_ref().and_then(|it| it.blank.as_ref()),
+        })
+    }
+
     /// What counts now.
     pub fn rules(&self) -> &Rules {
         &self.rules
@@ -209,6 +214,12 @@ impl Scrape {
     /// Lets other rules count from now on.
     pub fn rule(&mut self, rules: Rules) {
         self.exposition.label(rules.labels.clone());
+        for slot in &self.slots {
+            if let Some(seat) = slot.seat() {
+                let limits = rules.limits.get(slot.entry.name).copied().unwrap_or_default();
+                self.round.limit(seat, limits);
+            }
+        }
         self.rules = rules;
     }
 
@@ -223,10 +234,16 @@ impl Scrape {
         Ok(self.exposition.page(&mut self.samples, format)?)
     }
 
+    /// Asks the collectors; `samples` has what they say.
+    pub async fn look(&mut self, filter: &Filter) {
+        self.collect(filter).await;
+    }
+
     async fn collect(&mut self, filter: &Filter) {
         let rules = self.rules.clone();
         let wants = |name: &str| filter.wants(name) && !rules.off.contains(name);
-        let until = Instant::now() + self.deadline;
+        let (begun, usual) = (Instant::now(), self.deadline);
+        let until = |name: &str| begun + rules.deadline(name).unwrap_or(usual);
         for slot in &mut self.slots {
             slot.last = None;
             if let Place::There(worker) = &mut slot.place
@@ -254,9 +271,9 @@ impl Scrape {
                 && wants(slot.entry.name)
             {
                 let answer = if slot.entry.rests() {
-                    worker.here(&slot.entry.make, self.round.roots())
+                    worker.here(&slot.entry.make)
                 } else {
-                    worker.finish(until).await
+                    worker.finish(until(slot.entry.name)).await
                 };
                 let mark = self.samples.mark();
                 let is_ok = answer.outcome.is_ok();
@@ -268,7 +285,7 @@ impl Scrape {
                     }
                     worker.give_back(answer.samples);
                 }
-                slot.left_out += self.samples.keep_rows(mark, rules.series_max);
+                slot.left_out += self.samples.keep_rows(mark, rules.series_max(slot.entry.name));
                 slot.note(answer.took, answer.outcome);
             }
         }
@@ -284,7 +301,8 @@ impl Scrape {
     fn seat(&mut self, guests: Samples) {
         let mark = self.samples.mark();
         let mut left_out = self.samples.append_new(&guests);
-        left_out += self.samples.keep_rows(mark, self.rules.series_max);
+        let guest = self.slots.iter().find(|it| it.entry.guest).map_or("", |it| it.entry.name);
+        left_out += self.samples.keep_rows(mark, self.rules.series_max(guest));
         if let Some(slot) = self.slots.iter_mut().find(|it| it.entry.guest) {
             slot.left_out += left_out;
             if let Place::There(worker) = &mut slot.place {
@@ -370,6 +388,7 @@ pub(crate) fn attempt(
         let said = said.or_else(|| panic.downcast_ref::<String>().cloned());
         Err(Blank::Panicked(said.unwrap_or_default()))
     });
+    let outcome = outcome.and_then(|()| twins::refuse(samples));
     if outcome.is_err() {
         samples.back_to(mark);
     }

@@ -1,10 +1,6 @@
 //! The agent's web server.
 
-use std::{
-    io,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{io, sync::Arc, time::Duration};
 
 use axum::middleware;
 
@@ -16,19 +12,17 @@ use tokio::{
 
 use super::{
     accept::Front,
-    business::EventCounts,
-    config::{DEADLINE, ENERGY_EVERY, Listen, Settings},
-    energy::{self, Tally},
+    assemble::{Assembled, assemble},
+    config::{ENERGY_EVERY, Listen, Settings},
+    energy,
     guard::{self, Guard},
     gzip::Gzip,
     listen::{self, Socket},
     pages::{App, Desk, router},
-    reload::Reload,
-    scrape::{Entry, Scrape},
     settings_file::Refused,
-    textfile::{Folder, Textfile},
+    watch::Watcher,
 };
-use crate::{collector::Setup, collectors, source::Counters, sources, world::roots};
+use crate::world::roots;
 
 /// Why the agent cannot serve; completes "could not …".
 #[derive(Debug, thiserror::Error)]
@@ -70,8 +64,11 @@ async fn serve(settings: Settings, mut on_bound: impl FnMut(&str)) -> Result<(),
     let mut hangup = signal(SignalKind::hangup())?;
     let guard = Arc::new(Guard::new(settings.web.config.clone())?);
     let sockets = sockets(&settings).await?;
-    let (app, tally) = app(&settings)?;
+    let (app, watcher) = app(&settings)?;
+    watcher.restore();
+    let tally = watcher.tally.clone();
     tokio::spawn(energy::measure(settings.roots, settings.energy, tally, ENERGY_EVERY));
+    tokio::spawn(watcher.clone().run(Arc::clone(&app)));
     let (stop, stopped) = watch::channel(false);
     let check = middleware::from_fn_with_state(Arc::clone(&guard), guard::check);
     let front = Front::new(
@@ -80,7 +77,7 @@ async fn serve(settings: Settings, mut on_bound: impl FnMut(&str)) -> Result<(),
         stopped,
     );
     let mut servers = JoinSet::new();
-    let scheme = if guard.policy().tls.is_some() { "https" } else { "http" };
+    let scheme = if guard.policy().await.tls.is_some() { "https" } else { "http" };
     for socket in sockets {
         let shown = socket.to_string();
         let is_path = matches!(socket, Socket::Unix(..));
@@ -100,6 +97,7 @@ async fn serve(settings: Settings, mut on_bound: impl FnMut(&str)) -> Result<(),
     }
     tell(settings.systemd.notify.as_deref(), "STOPPING=1");
     stop.send_replace(true);
+    watcher.save(true, true).await;
     // A client that never takes its answer must not keep us.
     drop(tokio::time::timeout(GOODBYE, servers.join_all()).await);
     Ok(())
@@ -127,32 +125,17 @@ async fn sockets(settings: &Settings) -> Result<Vec<Socket>, ServeError> {
     Ok(sockets)
 }
 
-fn app(settings: &Settings) -> Result<(Arc<App>, Tally), ServeError> {
-    let (state, patterns) = (settings.state.clone(), settings.patterns.clone());
-    let setup = Setup { state, patterns, ..Setup::default() };
-    let mut entries: Vec<Entry> =
-        collectors::ALL.iter().map(|kind| Entry::of(kind, &setup)).collect();
-    let counters = Arc::new(Mutex::new(Counters::new(sources::DECLARED)));
-    let tally = Tally::default();
-    let (shared, shown) = (Arc::clone(&counters), (tally.clone(), Arc::clone(&counters)));
-    entries.push(Entry::own("events", move || EventCounts(Arc::clone(&shared))));
-    entries.push(Entry::own("energy", move || shown.0.collector(&shown.1)));
-    let folder = Folder::default();
-    let (textfiles, place) = (Arc::clone(&folder), Arc::clone(&folder));
-    let make = move || Textfile::new(Arc::clone(&textfiles));
-    let has_none = move || place.lock().unwrap_or_else(PoisonError::into_inner).is_none();
-    entries.push(Entry::guest("textfile", make, has_none));
-    let mut scrape = Scrape::new(entries, settings.roots.clone(), DEADLINE)?;
-    let reload = Reload::new(settings, folder);
-    reload.apply(&mut scrape)?;
+fn app(settings: &Settings) -> Result<(Arc<App>, Watcher), ServeError> {
+    let Assembled { scrape, counters, watcher, reload } = assemble(settings)?;
     let app = App {
         desk: TurnTaking::new(Desk { scrape, gzip: Gzip::default() }),
         turns: Semaphore::new(settings.web.scrapes_max),
         scrapes_max: settings.web.scrapes_max,
+        metrics_path: settings.web.telemetry_path.clone(),
         counters,
         reload,
     };
-    Ok((Arc::new(app), tally))
+    Ok((Arc::new(app), watcher))
 }
 
 #[cfg(test)]
@@ -198,7 +181,7 @@ mod tests {
 
     #[tokio::test]
     async fn too_many_scrapes_at_once_are_told_to_come_later() {
-        let (app, _tally) = app(&settings()).unwrap();
+        let (app, _watcher) = app(&settings()).unwrap();
         let turns = u32::try_from(SCRAPES_MAX).unwrap();
         let all = app.turns.acquire_many(turns).await.unwrap();
         assert_eq!(status(&app).await, StatusCode::SERVICE_UNAVAILABLE);

@@ -5,7 +5,13 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    manifest::{diagnostic::Diagnostic, node::Doc, read::read, render::render, source::Source},
+    manifest::{
+        diagnostic::Diagnostic,
+        node::Doc,
+        read::read,
+        render::{render, render_places},
+        source::Source,
+    },
     world::roots::{self, Unread},
 };
 
@@ -30,6 +36,22 @@ pub fn load<T: DeserializeOwned + Default, U>(
     path: &Path,
     make: impl FnOnce(T, &mut Vec<Diagnostic>) -> Option<U>,
 ) -> Result<U, Refused> {
+    load_and(path, make, |source, complaints| render(source, complaints, false))
+}
+
+/// The same for a file with secrets in it: complaints say where, and never what stands there.
+pub(crate) fn load_secret<T: DeserializeOwned + Default, U>(
+    path: &Path,
+    make: impl FnOnce(T, &mut Vec<Diagnostic>) -> Option<U>,
+) -> Result<U, Refused> {
+    load_and(path, make, render_places)
+}
+
+fn load_and<T: DeserializeOwned + Default, U>(
+    path: &Path,
+    make: impl FnOnce(T, &mut Vec<Diagnostic>) -> Option<U>,
+    tell: impl FnOnce(&Source, &[Diagnostic]) -> String,
+) -> Result<U, Refused> {
     let shown = path.display().to_string();
     let source = Source::new(&shown, roots::read_bytes(path)?);
     let mut complaints = Vec::new();
@@ -45,7 +67,7 @@ pub fn load<T: DeserializeOwned + Default, U>(
     match made {
         Some(it) if complaints.is_empty() => Ok(it),
         _ => {
-            let complaints = render(&source, &complaints, false).trim_end().to_owned();
+            let complaints = tell(&source, &complaints).trim_end().to_owned();
             Err(Refused::Mistakes { file: shown, complaints })
         }
     }

@@ -11,8 +11,28 @@ use std::{
 
 use super::text_form::{Labels, Parsed, parse};
 use crate::{
+    about::About,
     collector::{Blank, Collector, Samples, Type},
+    export::{Card, Export},
     world::roots::{self, Roots},
+};
+
+/// What it says of itself. Beyond these names it brings whatever the files hold.
+pub(crate) const CARD: Card = Card {
+    about: &About {
+        name: "textfile",
+        summary: "metrics that others leave in files",
+        needs: &[],
+        example: "",
+    },
+    exports: &[
+        Export::of(&["node_textfile_scrape_error"], &[], "the agent itself"),
+        Export::of(
+            &["node_textfile_mtime_seconds"],
+            &[],
+            "a file that ends in `.prom` in the folder of `--collector.textfile.directory`",
+        ),
+    ],
 };
 
 /// So many files are read at most.

@@ -73,7 +73,7 @@ const COST_MAX: u32 = 20;
 /// Reads the file and the certificates that it names, relative to its own folder.
 pub fn load(path: &Path) -> Result<Policy, Refused> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut policy = settings_file::load(path, |written: Written, out| {
+    let mut policy = settings_file::load_secret(path, |written: Written, out| {
         let mut policy = Policy::default();
         if let Some(tls) = &written.tls_server_config {
             let made = tls::make(tls, folder, &mut policy.files, out);

@@ -21,6 +21,7 @@ pub(crate) struct Worker {
     is_fresh: bool,
     since: Instant,
     spare: Samples,
+    roots: Box<Roots>,
 }
 
 struct Job {
@@ -39,7 +40,7 @@ impl Worker {
     /// Starts the thread. It ends with its last job after this value is gone; one that hangs in
     /// the kernel is left behind, since nobody can call it back.
     pub(crate) fn start(name: &'static str, make: Make, roots: Roots) -> std::io::Result<Self> {
-        let (jobs, inbox) = mpsc::channel::<Job>();
+        let ((jobs, inbox), own) = (mpsc::channel::<Job>(), roots.clone());
         std::thread::Builder::new().name(format!("collect {name}")).spawn(move || {
             let mut collector = make();
             for Job { mut samples, answer } in inbox {
@@ -56,6 +57,7 @@ impl Worker {
             is_fresh: false,
             since: Instant::now(),
             spare: Samples::default(),
+            roots: Box::new(own),
         })
     }
 
@@ -80,10 +82,10 @@ impl Worker {
     }
 
     /// Makes the call on the caller's own thread: for what cannot hang now.
-    pub(crate) fn here(&mut self, make: &Make, roots: &Roots) -> Answer {
+    pub(crate) fn here(&mut self, make: &Make) -> Answer {
         let (begun, mut samples) = (Instant::now(), std::mem::take(&mut self.spare));
         samples.clear();
-        let outcome = attempt(&mut make(), make, roots, &mut samples);
+        let outcome = attempt(&mut make(), make, &self.roots, &mut samples);
         Answer { samples, outcome, took: begun.elapsed() }
     }
 

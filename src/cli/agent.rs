@@ -10,18 +10,18 @@ use clap::Parser;
 
 use crate::{
     agent::{
-        config::{Listen, SCRAPES_MAX, Settings, Systemd, Web},
-        energy,
+        config::{Listen, SCRAPES_MAX, Systemd, Web},
         serve::{self, ServeError},
     },
-    cli::{agent_flags::NodeFlags, args, show},
-    meters::carbon::{self, Embodied, Grid, Intensity, Pue, Share},
-    world::roots::Roots,
+    cli::{agent_look, agent_machine::MachineArgs, args, exit::Exit, show},
 };
 
 /// Export metrics of this machine, of runs and of business events to Prometheus.
 #[derive(Debug, Parser)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct AgentArgs {
+    #[command(subcommand)]
+    look: Option<agent_look::Look>,
     /// Where to listen: host and port (0 lets the system choose), or `unix:` and a path. Can be
     /// given more than once.
     #[arg(long = "web.listen-address", value_name = "ADDR", default_value = ":9100")]
@@ -45,54 +45,21 @@ pub(crate) struct AgentArgs {
     /// Leave out the metrics about the agent's own process.
     #[arg(long = "web.disable-exporter-metrics")]
     no_own: bool,
-    /// The file of settings that is read again on SIGHUP.
-    #[arg(long = "config.file", value_name = "FILE")]
-    config: Option<PathBuf>,
     #[command(flatten)]
-    node: NodeFlags,
-    /// Where the watched machine's procfs is.
-    #[arg(long = "path.procfs", value_name = "DIR", default_value = "/proc")]
-    procfs: PathBuf,
-    /// Where the watched machine's sysfs is.
-    #[arg(long = "path.sysfs", value_name = "DIR", default_value = "/sys")]
-    sysfs: PathBuf,
-    /// Where the watched machine's root file system is.
-    #[arg(long = "path.rootfs", value_name = "DIR", default_value = "/")]
-    rootfs: PathBuf,
-    /// What the building draws for each watt of the machine's; 1 to 5.
-    #[arg(long = "energy.pue", value_name = "RATIO")]
-    pue: Option<Pue>,
-    /// What the grid emits for a kilowatt-hour: `380`, or `380 300 450` with bounds.
-    #[arg(long = "carbon.intensity-grams-per-kwh", value_name = "GRAMS")]
-    intensity: Option<Grid>,
-    /// A file that says what the grid emits; it is read anew when it changes.
-    #[arg(long = "carbon.intensity-file", value_name = "FILE", conflicts_with = "intensity")]
-    intensity_file: Option<PathBuf>,
-    /// This machine's part of its server, for the emissions of making it; above 0, at most 1.
-    #[arg(long = "carbon.server-share", value_name = "SHARE")]
-    server_share: Option<Share>,
-}
-
-impl AgentArgs {
-    fn energy(&self) -> energy::Settings {
-        let fixed = self.intensity.map(Intensity::Fixed);
-        let file = self.intensity_file.clone().map(Intensity::File);
-        let embodied = self.server_share.map(Embodied::of);
-        let intensity = fixed.or(file).unwrap_or_default();
-        let carbon = carbon::Settings { pue: self.pue, intensity, embodied };
-        energy::Settings { carbon, ..energy::Settings::default() }
-    }
+    machine: MachineArgs,
 }
 
 /// Logs go to standard error, as the flags or else `RUST_LOG` say.
 pub(crate) fn logs(args: &AgentArgs) {
     use tracing_subscriber::{EnvFilter, fmt};
-    let filter = args.node.level.clone().or_else(|| args::setting("RUST_LOG"));
+    // Who looks once wants the answer alone.
+    let usual = if args.look.is_some() { "error" } else { "info" };
+    let filter = args.machine.node.level.clone().or_else(|| args::setting("RUST_LOG"));
     let filter = filter.and_then(|it| EnvFilter::try_new(it).ok());
-    let filter = filter.unwrap_or_else(|| EnvFilter::new("info"));
+    let filter = filter.unwrap_or_else(|| EnvFilter::new(usual));
     let plain = fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false);
     // Whoever embeds us may have a subscriber already; then it stays.
-    drop(if args.node.json { plain.json().try_init() } else { plain.try_init() });
+    drop(if args.machine.node.json { plain.json().try_init() } else { plain.try_init() });
 }
 
 /// As many scrapes as there can be connections.
@@ -118,34 +85,24 @@ fn systemd() -> Systemd {
 
 /// Serves until it is told to stop. `state` is the state folder.
 pub(crate) fn run(args: AgentArgs, state: &Path) -> ExitCode {
+    if let Some(look) = args.look {
+        return look.run(state);
+    }
     let systemd = systemd();
     if args.systemd_socket && systemd.sockets == 0 {
         let help = "start it from a unit with a .socket of the same name, or leave the flag out";
         show::error("could not take over a socket from systemd: there is none", help);
         return ExitCode::from(3);
     }
-    let settings = Settings {
-        energy: args.energy(),
-        listen: args.listen,
-        systemd,
-        web: Web {
-            config: args.web_config.filter(|it| !it.as_os_str().is_empty()),
-            telemetry_path: args.telemetry_path,
-            scrapes_max: if args.scrapes_max == 0 {
-                NO_LIMIT
-            } else {
-                args.scrapes_max.min(NO_LIMIT)
-            },
-            lifecycle: args.lifecycle,
-        },
-        config: args.config,
-        textfiles: args.node.textfiles.clone(),
-        off: args.node.off.clone(),
-        only: args.node.only(),
-        patterns: args.node.patterns.clone(),
-        own: !args.no_own,
-        roots: Roots::new(args.procfs, args.sysfs, args.rootfs),
-        state: state.to_owned(),
+    let mut settings = args.machine.settings(state);
+    settings.listen = args.listen;
+    settings.systemd = systemd;
+    settings.own = !args.no_own;
+    settings.web = Web {
+        config: args.web_config.filter(|it| !it.as_os_str().is_empty()),
+        telemetry_path: args.telemetry_path,
+        scrapes_max: if args.scrapes_max == 0 { NO_LIMIT } else { args.scrapes_max.min(NO_LIMIT) },
+        lifecycle: args.lifecycle,
     };
     let outcome = serve::run(settings, |address| {
         let mut out = io::stdout().lock();
@@ -154,17 +111,19 @@ pub(crate) fn run(args: AgentArgs, state: &Path) -> ExitCode {
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            let mut talk = io::stderr().lock();
-            drop(writeln!(talk, "error: could not {why}"));
-            if let ServeError::Listen { .. } = why {
-                drop(writeln!(
-                    talk,
-                    "help: choose another address with --web.listen-address, or port 0 for any"
-                ));
-            }
-            // A file that makes no sense is the user's mistake, as a flag is.
-            ExitCode::from(if let ServeError::Refused(_) = why { 2 } else { 3 })
-        }
+        Err(why) => refused(&why),
     }
+}
+
+/// Says why the agent cannot be what it was told to be.
+pub(super) fn refused(why: &ServeError) -> ExitCode {
+    let help = match why {
+        ServeError::Listen { .. } => {
+            "choose another address with --web.listen-address, or port 0 for any"
+        }
+        _ => "",
+    };
+    show::error(format!("could not {why}"), help);
+    // A file that makes no sense is the user's mistake, as a flag is.
+    if let ServeError::Refused(_) = why { Exit::Usage } else { Exit::Refused }.into()
 }

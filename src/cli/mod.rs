@@ -2,6 +2,8 @@
 
 mod agent;
 mod agent_flags;
+mod agent_look;
+mod agent_machine;
 mod args;
 mod check;
 mod consent;

@@ -6,11 +6,15 @@ use clap::{Args, Subcommand};
 
 use crate::{
     cli::{args, consent, exit::Exit, host_file, runs, script, show, signals, vars},
-    engine::run::{self, Ending, NoRun, Order},
+    engine::{
+        conditions,
+        run::{self, Ending, NoRun, Order},
+    },
     journal::{entry::UndoClass, index::RunKind},
     registry,
     script::lines::Script,
     world::{
+        host::HostError,
         linux::{self, state::StateFolder},
         rules::Rules,
         stop::Stop,
@@ -166,6 +170,7 @@ fn refused(why: &NoRun) -> Exit {
         NoRun::State(_) => "name a folder that you may write with --state or HOLDFAST_STATE",
         NoRun::Residue(_) => "type `holdfast recover`",
         NoRun::Refused { .. } => "look with --dry-run; nothing was touched",
+        NoRun::NotNow(_) => "wait until it is so; nothing was touched",
         NoRun::Host(_) => "nothing was touched",
     };
     show::error(why, help);
@@ -178,9 +183,10 @@ fn dry_run(script: &Script, (rules, seed): (&Rules, Option<u64>)) -> Exit {
     let seed = bounds.seed;
     let foreseen = signals::block_on(&Stop::default(), async {
         let world = linux::world(args::program())?.bounded(bounds).ruled(rules.clone());
-        Ok::<_, crate::world::host::HostError>(run::foresee(script, &world).await)
+        let not_now = conditions::not_now(script, &world).await;
+        Ok::<_, HostError>((run::foresee(script, &world).await, not_now))
     });
-    let all = match foreseen {
+    let (all, not_now) = match foreseen {
         Ok(Ok(it)) => it,
         Ok(Err(why)) => {
             show::error(why, "");
@@ -193,6 +199,10 @@ fn dry_run(script: &Script, (rules, seed): (&Rules, Option<u64>)) -> Exit {
     };
     show::line(format!("{}: a dry run with seed {seed}, nothing is touched", script.title));
     let mut exit = Exit::Pass;
+    for why in not_now {
+        show::line(format!("  would be refused now: {why}"));
+        exit = Exit::Refused;
+    }
     for it in all {
         let class = match it.kind.class {
             UndoClass::Kernel => "the kernel goes back if we vanish",

@@ -4,6 +4,7 @@ use super::file::File;
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples},
+    export::{Export, Origin},
     pattern::Sieve,
     world::roots::Roots,
 };
@@ -11,6 +12,7 @@ use crate::{
 /// Its entry in the list.
 pub const KIND: CollectorKind = CollectorKind {
     about: &About { name: "arp", summary: "neighbours on the network", needs: &[], example: "" },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |setup| {
@@ -18,6 +20,13 @@ pub const KIND: CollectorKind = CollectorKind {
         Box::new(Arp { file: File::proc("net/arp"), devices: Vec::new(), sieve })
     },
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[Export::of(
+    &["node_arp_entries"],
+    &[Origin::Proc("net/arp")],
+    "a neighbour on an interface that resolves addresses (CONFIG_INET)",
+)];
 
 #[derive(Debug)]
 struct Arp {

@@ -6,6 +6,7 @@ use super::file::File;
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples},
+    export::{Export, Origin},
     world::roots::{self, Roots},
 };
 
@@ -17,10 +18,18 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |_| Box::new(Bonding { masters: File::sys("class/net/bonding_masters") }),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[Export::of(
+    &["node_bonding_active", "node_bonding_slaves"],
+    &[Origin::Sys("class/net/bonding_masters")],
+    "the module `bonding`, and a bond",
+)];
 
 #[derive(Debug)]
 struct Bonding {

@@ -10,6 +10,7 @@ use super::cgroup_tree::{Hierarchy, Layout, Roll, groups, unit};
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples, many, wide},
+    export::{Export, Origin},
     world::{
         roots::{self, Roots},
         shelf::{Shelf, Spot},
@@ -24,10 +25,80 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |_| Box::new(Cgroups::new(GROUPS_MAX)),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[
+    Export::of(
+        &[
+            "holdfast_cgroups_shown",
+            "holdfast_cgroups_refused",
+            "holdfast_cgroups_overflowed_total",
+            "holdfast_cgroup_cpu_seconds_total",
+        ],
+        &[
+            Origin::Sys("fs/cgroup/cgroup.controllers"),
+            Origin::Sys("fs/cgroup/cpuacct"),
+            Origin::Sys("fs/cgroup/cpu,cpuacct"),
+        ],
+        "control groups (CONFIG_CGROUPS), mounted at /sys/fs/cgroup, with at least one \
+         group below the root",
+    ),
+    Export::of(
+        &["holdfast_cgroup_cpu_throttled_seconds_total"],
+        &[Origin::Sys("fs/cgroup/*/cpu.stat"), Origin::Sys("fs/cgroup/cpu/cpu.stat")],
+        "a group with a quota, and the controller `cpu` in `cgroup.subtree_control` \
+         (CONFIG_CFS_BANDWIDTH)",
+    ),
+    Export::of(
+        &["holdfast_cgroup_memory_bytes"],
+        &[
+            Origin::Sys("fs/cgroup/*/memory.current"),
+            Origin::Sys("fs/cgroup/memory/memory.usage_in_bytes"),
+        ],
+        "the controller `memory` (CONFIG_MEMCG; some distributions want \
+         `cgroup_enable=memory` at boot)",
+    ),
+    Export::of(
+        &["holdfast_cgroup_memory_limit_bytes"],
+        &[
+            Origin::Sys("fs/cgroup/*/memory.max"),
+            Origin::Sys("fs/cgroup/memory/*/memory.limit_in_bytes"),
+        ],
+        "a group with a limit on memory, such as a unit with MemoryMax=",
+    ),
+    Export::of(
+        &["holdfast_cgroup_oom_kills_total"],
+        &[
+            Origin::Sys("fs/cgroup/*/memory.events"),
+            Origin::Sys("fs/cgroup/memory/*/memory.oom_control"),
+        ],
+        "the controller `memory` (CONFIG_MEMCG, Linux 4.13)",
+    ),
+    Export::of(
+        &[
+            "holdfast_cgroup_io_read_bytes_total",
+            "holdfast_cgroup_io_reads_total",
+            "holdfast_cgroup_io_writes_total",
+            "holdfast_cgroup_io_written_bytes_total",
+        ],
+        &[
+            Origin::Sys("fs/cgroup/*/io.stat"),
+            Origin::Sys("fs/cgroup/blkio/blkio.throttle.io_service_bytes"),
+        ],
+        "the controller `io` (CONFIG_BLK_CGROUP), and a group that reads or writes a \
+         disk",
+    ),
+    Export::of(
+        &["holdfast_cgroup_tasks"],
+        &[Origin::Sys("fs/cgroup/*/pids.current"), Origin::Sys("fs/cgroup/pids")],
+        "the controller `pids` (CONFIG_CGROUP_PIDS)",
+    ),
+];
 
 /// So many groups at most.
 pub const GROUPS_MAX: usize = 100;

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples},
+    export::{Export, Origin},
     world::roots::Roots,
 };
 
@@ -18,10 +19,26 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |_| Box::new(Conntrack::new()),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[
+    Export::of(
+        &["node_nf_conntrack_entries", "node_nf_conntrack_entries_limit"],
+        &[Origin::Proc("sys/net/netfilter/nf_conntrack_count")],
+        "the module `nf_conntrack`, and a rule that tracks connections in the agent's \
+         network namespace",
+    ),
+    Export::of(
+        &["node_nf_conntrack_stat_*"],
+        &[Origin::Proc("net/stat/nf_conntrack")],
+        "the module `nf_conntrack` in a kernel with CONFIG_NF_CONNTRACK_PROCFS",
+    ),
+];
 
 #[derive(Debug)]
 struct Conntrack {

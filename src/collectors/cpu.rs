@@ -4,6 +4,7 @@ use super::parse::{cpu_list, is_digits, number};
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples},
+    export::{Export, Origin},
     world::roots::{self, Kept, Roots},
 };
 
@@ -15,10 +16,31 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |_| Box::new(Processors::default()),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[
+    Export::of(
+        &["node_cpu_seconds_total", "node_cpu_guest_seconds_total"],
+        &[Origin::Proc("stat")],
+        "procfs",
+    ),
+    Export::of(
+        &["node_cpu_core_throttles_total", "node_cpu_package_throttles_total"],
+        &[Origin::Sys("devices/system/cpu/cpu*/thermal_throttle/core_throttle_count")],
+        "an Intel processor's thermal control (CONFIG_X86_MCE_INTEL); virtual machines \
+         have none",
+    ),
+    Export::of(
+        &["node_cpu_isolated"],
+        &[Origin::Sys("devices/system/cpu/isolated")],
+        "processors set aside with `isolcpus=` at boot",
+    ),
+];
 
 /// The kernel's columns, in its order. The last two are part of the first two.
 const MODES: [&str; 8] = ["user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal"];
@@ -162,7 +184,7 @@ fn throttles(roots: &Roots) -> Vec<Throttle> {
 
 fn show_throttles(all: &mut [Throttle], samples: &mut Samples) {
     let count = |file: &mut Option<Kept>| -> Option<f64> {
-        file.as_mut()?.read().ok()?.trim_end().parse().ok()
+        file.as_mut()?.read().ok()?.trim_end().parse().ok().filter(|it: &f64| it.is_finite())
     };
     let help = "Number of times this CPU core has been throttled.";
     samples.counter("node_cpu_core_throttles_total", help);

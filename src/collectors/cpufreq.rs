@@ -4,6 +4,7 @@ use super::{class::Class, parse::is_digits};
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples},
+    export::{Export, Origin},
     world::roots::Roots,
 };
 
@@ -15,10 +16,33 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |_| Box::new(Cpufreq { class: Class::new("devices/system/cpu", FILES) }),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[
+    Export::of(
+        &[
+            "node_cpu_scaling_frequency_hertz",
+            "node_cpu_scaling_frequency_max_hertz",
+            "node_cpu_scaling_frequency_min_hertz",
+            "node_cpu_frequency_max_hertz",
+            "node_cpu_frequency_min_hertz",
+        ],
+        &[Origin::Sys("devices/system/cpu/cpu*/cpufreq")],
+        "CONFIG_CPU_FREQ and a driver for the processor; most virtual machines have \
+         none",
+    ),
+    Export::of(
+        &["node_cpu_frequency_hertz"],
+        &[Origin::Sys("devices/system/cpu/cpu*/cpufreq/cpuinfo_cur_freq")],
+        "a driver that asks the hardware, and root: the kernel shows this file to \
+         nobody else",
+    ),
+];
 
 #[derive(Debug)]
 struct Cpufreq {

@@ -6,6 +6,7 @@ use super::parse::{is_digits, number, shorten};
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples, Type},
+    export::{Export, Origin},
     pattern::Sieve,
     world::roots::{self, Kept, Roots},
 };
@@ -18,6 +19,7 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |setup| {
@@ -31,6 +33,45 @@ pub const KIND: CollectorKind = CollectorKind {
         })
     },
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[
+    Export::of(
+        &[
+            "node_disk_reads_completed_total",
+            "node_disk_reads_merged_total",
+            "node_disk_read_bytes_total",
+            "node_disk_read_time_seconds_total",
+            "node_disk_writes_completed_total",
+            "node_disk_writes_merged_total",
+            "node_disk_written_bytes_total",
+            "node_disk_write_time_seconds_total",
+            "node_disk_io_now",
+            "node_disk_io_time_seconds_total",
+            "node_disk_io_time_weighted_seconds_total",
+            "node_disk_info",
+        ],
+        &[Origin::Proc("diskstats")],
+        "a disk that is neither loop nor memory (CONFIG_BLOCK)",
+    ),
+    Export::of(&["node_disk_discard*"], &[Origin::Proc("diskstats")], "a disk, and Linux 4.18"),
+    Export::of(&["node_disk_flush_*"], &[Origin::Proc("diskstats")], "a disk, and Linux 5.5"),
+    Export::of(
+        &["node_disk_ata_*"],
+        &[Origin::Root("run/udev/data/b*")],
+        "an ATA disk, and udev's data below /run/udev/data",
+    ),
+    Export::of(
+        &["node_disk_filesystem_info"],
+        &[Origin::Root("run/udev/data/b*")],
+        "a file system right on a disk, and udev's data below /run/udev/data",
+    ),
+    Export::of(
+        &["node_disk_device_mapper_info"],
+        &[Origin::Root("run/udev/data/b*")],
+        "a volume of LVM, LUKS or multipath, and udev's data below /run/udev/data",
+    ),
+];
 
 /// The kernel's sectors, whatever the disk's own are.
 const SECTOR_BYTES: f64 = 512.0;
@@ -278,6 +319,7 @@ impl Diskstats {
                 let known = self.known.get(&disk.number);
                 let value = known.filter(|it| it.contains_key("ID_ATA"));
                 let value = value.and_then(|it| it.get(property)?.parse::<f64>().ok());
+                let value = value.filter(|it| it.is_finite());
                 if let Some(value) = value {
                     samples.row(&[("device", &disk.name)], value);
                 }

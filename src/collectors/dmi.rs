@@ -3,6 +3,7 @@
 use crate::{
     about::{About, Need},
     collector::{Blank, Collector, CollectorKind, Samples},
+    export::{Export, Origin},
     world::roots::{self, Roots},
 };
 
@@ -14,10 +15,18 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[Need::ReadAll],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |_| Box::new(Dmi::default()),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[Export::of(
+    &["node_dmi_info"],
+    &[Origin::Sys("class/dmi/id")],
+    "firmware with SMBIOS (CONFIG_DMIID); machines with a device tree have none",
+)];
 
 #[derive(Debug, Default)]
 struct Dmi {

@@ -4,6 +4,7 @@ use super::class::{Class, Device};
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples},
+    export::{Export, Origin},
     world::roots::Roots,
 };
 
@@ -15,10 +16,23 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |_| Box::new(Edac { controllers: Class::new("devices/system/edac/mc", FILES) }),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[Export::of(
+    &[
+        "node_edac_correctable_errors_total",
+        "node_edac_uncorrectable_errors_total",
+        "node_edac_csrow_correctable_errors_total",
+        "node_edac_csrow_uncorrectable_errors_total",
+    ],
+    &[Origin::Sys("devices/system/edac/mc/mc*")],
+    "memory with ECC, and its controller's driver (CONFIG_EDAC)",
+)];
 
 #[derive(Debug)]
 struct Edac {

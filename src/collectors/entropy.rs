@@ -4,6 +4,7 @@ use super::file::File;
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples},
+    export::{Export, Origin},
     world::roots::Roots,
 };
 
@@ -15,10 +16,18 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |_| Box::new(Entropy::new()),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[Export::of(
+    &["node_entropy_available_bits", "node_entropy_pool_size_bits"],
+    &[Origin::Proc("sys/kernel/random/entropy_avail")],
+    "procfs with /proc/sys (CONFIG_SYSCTL)",
+)];
 
 #[derive(Debug)]
 struct Entropy {

@@ -4,6 +4,7 @@ use super::{file::File, parse::number};
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples},
+    export::{Export, Origin},
     world::roots::Roots,
 };
 
@@ -15,10 +16,18 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |_| Box::new(Filefd { file: File::proc("sys/fs/file-nr") }),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[Export::of(
+    &["node_filefd_allocated", "node_filefd_maximum"],
+    &[Origin::Proc("sys/fs/file-nr")],
+    "procfs with /proc/sys (CONFIG_SYSCTL)",
+)];
 
 #[derive(Debug)]
 struct Filefd {

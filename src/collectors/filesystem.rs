@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, path::Path, time::Duration};
 use super::parse::is_digits;
 use crate::{
     about::About,
-    collector::{Blank, Collector, CollectorKind, Samples, Setup},
+    collector::{Blank, Collector, CollectorKind, Samples, Setup, many},
+    export::{Export, Origin},
     pattern::Sieve,
     world::{
         asker::{Asked, Asker},
@@ -21,17 +22,42 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: true,
     health: None,
     make: |setup| Box::new(Filesystem::new(setup)),
 };
 
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[
+    Export::of(
+        &[
+            "node_filesystem_avail_bytes",
+            "node_filesystem_files",
+            "node_filesystem_files_free",
+            "node_filesystem_free_bytes",
+            "node_filesystem_size_bytes",
+        ],
+        &[Origin::Proc("1/mounts")],
+        "a mounted file system that stores something, and answers",
+    ),
+    Export::of(
+        &["node_filesystem_device_error", "node_filesystem_readonly"],
+        &[Origin::Proc("1/mounts")],
+        "a mounted file system that stores something",
+    ),
+];
+
+/// So many are looked at; a machine that has more is a mistake, or malice.
+const MOUNTS_MAX: usize = 10_000;
 /// So long may a file system take to say how full it is. A disk needs microseconds, a network
 /// milliseconds; all the new ones that hang in one scrape must fit into its deadline.
 const PATIENCE: Duration = Duration::from_millis(200);
 
 struct Filesystem {
     table: Option<Kept>,
+    /// Mounts beyond those that are looked at.
+    left_out: usize,
     mounts: Vec<Mount>,
     kinds: Sieve,
     points: Sieve,
@@ -85,6 +111,9 @@ impl Collector for Filesystem {
                 }
             }
         }
+        let help = "Mounts beyond the 10,000 that are looked at.";
+        let left_out = many(self.left_out);
+        samples.gauge("holdfast_filesystem_mounts_left_out", help).row(&[], left_out);
         let help = "Whether an error occurred while getting statistics for the given device.";
         samples.gauge("node_filesystem_device_error", help);
         for mount in &self.mounts {
@@ -104,7 +133,7 @@ impl Filesystem {
         let kinds = setup.patterns.sieve("filesystem.fs-types", Some(is_excluded_type));
         let points = setup.patterns.sieve("filesystem.mount-points", Some(is_excluded_point));
         let asker = Asker::new(PATIENCE, move |place: &str| volume(Path::new(place)).ok());
-        Self { table: None, mounts: Vec::new(), kinds, points, asker }
+        Self { table: None, left_out: 0, mounts: Vec::new(), kinds, points, asker }
     }
 
     fn read_table(&mut self, roots: &Roots) -> Result<(), Blank> {
@@ -115,35 +144,40 @@ impl Filesystem {
             let is_ours = table.read().is_ok();
             if is_ours { table } else { Kept::new(roots.proc("self/mounts")) }
         });
-        let path = table.path().to_owned();
-        let text = table.read()?;
         self.mounts.clear();
-        let mut seen = BTreeSet::new();
-        for line in text.lines() {
+        self.left_out = 0;
+        let (mounts, left_out) = (&mut self.mounts, &mut self.left_out);
+        let (kinds, points) = (&self.kinds, &self.points);
+        let (mut seen, mut odd) = (BTreeSet::new(), None);
+        table.lines(|line| {
             let mut words = line.split(' ');
             let (Some(device), Some(point), Some(kind), Some(options)) =
                 (words.next(), words.next(), words.next(), words.next())
             else {
-                let why = format!("`{}` is not a mount", super::parse::shorten(line));
-                return Err(Blank::odd(path, why));
+                odd.get_or_insert_with(|| super::parse::shorten(line));
+                return;
             };
             let point = unescape(point);
             let point = roots.unrooted(&point);
-            if !self.kinds.lets_through(kind) || !self.points.lets_through(point) {
-                continue;
+            if !kinds.lets_through(kind) || !points.lets_through(point) {
+                return;
             }
-            if !seen.insert((device, point.to_owned(), kind)) {
-                continue;
+            if mounts.len() >= MOUNTS_MAX {
+                *left_out += 1;
+            } else if seen.insert((device.to_owned(), point.to_owned(), kind.to_owned())) {
+                mounts.push(Mount {
+                    device: unescape(device),
+                    point: point.to_owned(),
+                    kind: kind.to_owned(),
+                    read_only: options.split(',').any(|option| option == "ro"),
+                    volume: None,
+                });
             }
-            self.mounts.push(Mount {
-                device: unescape(device),
-                point: point.to_owned(),
-                kind: kind.to_owned(),
-                read_only: options.split(',').any(|option| option == "ro"),
-                volume: None,
-            });
+        })?;
+        match odd {
+            Some(line) => Err(Blank::odd(table.path(), format!("`{line}` is not a mount"))),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 

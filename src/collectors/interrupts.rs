@@ -7,6 +7,7 @@ use super::{
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples},
+    export::{Export, Origin},
     pattern::Sieve,
     world::roots::Roots,
 };
@@ -19,6 +20,7 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |setup| {
@@ -27,6 +29,10 @@ pub const KIND: CollectorKind = CollectorKind {
         Box::new(Interrupts { file: File::proc_of_long_lines("interrupts"), words })
     },
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] =
+    &[Export::of(&["node_interrupts_total"], &[Origin::Proc("interrupts")], "procfs")];
 
 #[derive(Debug)]
 struct Interrupts {

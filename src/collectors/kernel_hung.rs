@@ -4,6 +4,7 @@ use super::file::File;
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples},
+    export::{Export, Origin},
     world::roots::Roots,
 };
 
@@ -15,10 +16,18 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |_| Box::new(KernelHung { file: File::proc("sys/kernel/hung_task_detect_count") }),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[Export::of(
+    &["node_kernel_hung_tasks_total"],
+    &[Origin::Proc("sys/kernel/hung_task_detect_count")],
+    "Linux 6.13 with CONFIG_DETECT_HUNG_TASK",
+)];
 
 #[derive(Debug)]
 struct KernelHung {

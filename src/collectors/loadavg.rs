@@ -4,6 +4,7 @@ use super::parse::number;
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples},
+    export::{Export, Origin},
     world::roots::{Kept, Roots},
 };
 
@@ -15,10 +16,18 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |_| Box::new(Loadavg::default()),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[Export::of(
+    &["node_load1", "node_load5", "node_load15"],
+    &[Origin::Proc("loadavg")],
+    "procfs",
+)];
 
 #[derive(Debug, Default)]
 struct Loadavg {

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples},
+    export::{Export, Origin},
     world::roots::Roots,
 };
 
@@ -18,10 +19,24 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |_| Box::new(Mdadm { file: File::proc_of_long_lines("mdstat"), arrays: Vec::new() }),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[Export::of(
+    &[
+        "node_md_state",
+        "node_md_disks",
+        "node_md_disks_required",
+        "node_md_blocks",
+        "node_md_blocks_synced",
+    ],
+    &[Origin::Proc("mdstat")],
+    "the module `md_mod` (CONFIG_MD), and a software RAID",
+)];
 
 #[derive(Debug)]
 struct Mdadm {

@@ -8,6 +8,7 @@ mod class;
 pub mod conntrack;
 pub mod cpu;
 pub mod cpufreq;
+pub mod diskhealth;
 pub mod diskstats;
 pub mod dmi;
 pub mod edac;
@@ -25,6 +26,7 @@ pub mod meminfo;
 pub mod netclass;
 pub mod netdev;
 pub mod netstat;
+pub mod nvme;
 pub mod os;
 mod parse;
 pub mod powersupplyclass;
@@ -57,6 +59,7 @@ pub const ALL: &[CollectorKind] = &[
     conntrack::KIND,
     cpu::KIND,
     cpufreq::KIND,
+    diskhealth::KIND,
     diskstats::KIND,
     dmi::KIND,
     edac::KIND,
@@ -72,6 +75,7 @@ pub const ALL: &[CollectorKind] = &[
     netclass::KIND,
     netdev::KIND,
     netstat::KIND,
+    nvme::KIND,
     os::KIND,
     powersupplyclass::KIND,
     pressure::KIND,

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples, Type},
+    export::{Export, Origin},
     pattern::Pattern,
     world::roots::Roots,
 };
@@ -23,6 +24,7 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |setup| {
@@ -31,6 +33,50 @@ pub const KIND: CollectorKind = CollectorKind {
         Box::new(Netclass { class, kernel: None, known: false, ignored })
     },
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[
+    Export::of(
+        &[
+            "node_network_up",
+            "node_network_info",
+            "node_network_address_assign_type",
+            "node_network_carrier",
+            "node_network_device_id",
+            "node_network_dormant",
+            "node_network_flags",
+            "node_network_iface_id",
+            "node_network_iface_link",
+            "node_network_iface_link_mode",
+            "node_network_mtu_bytes",
+            "node_network_net_dev_group",
+            "node_network_transmit_queue_length",
+            "node_network_protocol_type",
+        ],
+        &[Origin::Sys("class/net/*/operstate")],
+        "a network interface, and sysfs",
+    ),
+    Export::of(
+        &["node_network_carrier_changes_total"],
+        &[Origin::Sys("class/net/*/carrier_changes")],
+        "Linux 3.15, and an interface that is up",
+    ),
+    Export::of(
+        &["node_network_carrier_up_changes_total", "node_network_carrier_down_changes_total"],
+        &[Origin::Sys("class/net/*/carrier_up_count")],
+        "Linux 4.16",
+    ),
+    Export::of(
+        &["node_network_name_assign_type"],
+        &[Origin::Sys("class/net/*/name_assign_type")],
+        "Linux 3.17, and an interface whose name was given on purpose",
+    ),
+    Export::of(
+        &["node_network_speed_bytes"],
+        &[Origin::Sys("class/net/*/speed")],
+        "an interface that is up, and whose driver knows its speed",
+    ),
+];
 
 #[derive(Debug)]
 struct Netclass {

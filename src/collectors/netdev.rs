@@ -9,6 +9,7 @@ use super::parse::number;
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples},
+    export::{Export, Origin},
     pattern::Sieve,
     world::roots::{Kept, Roots},
 };
@@ -21,6 +22,7 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |setup| {
@@ -34,6 +36,37 @@ pub const KIND: CollectorKind = CollectorKind {
         })
     },
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[
+    Export::of(
+        &[
+            "node_network_receive_bytes_total",
+            "node_network_receive_packets_total",
+            "node_network_receive_errs_total",
+            "node_network_receive_drop_total",
+            "node_network_receive_fifo_total",
+            "node_network_receive_frame_total",
+            "node_network_receive_compressed_total",
+            "node_network_receive_multicast_total",
+            "node_network_transmit_bytes_total",
+            "node_network_transmit_packets_total",
+            "node_network_transmit_errs_total",
+            "node_network_transmit_drop_total",
+            "node_network_transmit_fifo_total",
+            "node_network_transmit_colls_total",
+            "node_network_transmit_carrier_total",
+            "node_network_transmit_compressed_total",
+        ],
+        &[Origin::Proc("net/dev")],
+        "a network interface",
+    ),
+    Export::of(
+        &["node_network_receive_nohandler_total"],
+        &[Origin::Sys("class/net/*/statistics/rx_nohandler")],
+        "Linux 4.6",
+    ),
+];
 
 /// The columns after the device's name: metric and the word in its help.
 const COLUMNS: [(&str, &str); 16] = [
@@ -143,8 +176,7 @@ impl Netdev {
             };
             // Old kernels lack the file, and the device may have just gone.
             let Ok(text) = file.read() else { continue };
-            let count = text.trim_end().parse::<f64>();
-            let count = count.map_err(|_| Blank::odd(path(), "it is not a number"))?;
+            let count = number(&path(), Some(text.trim_end()))?;
             samples.row(&[("device", &device.name)], count);
         }
         Ok(())

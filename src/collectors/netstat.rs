@@ -7,6 +7,7 @@ use super::{
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples, Type},
+    export::{Export, Origin},
     pattern::Pattern,
     world::roots::Roots,
 };
@@ -19,10 +20,93 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |setup| Box::new(Netstat::new(setup.patterns.get("netstat.fields").cloned())),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[
+    Export::of(
+        &[
+            "node_netstat_TcpExt_SyncookiesSent",
+            "node_netstat_TcpExt_SyncookiesRecv",
+            "node_netstat_TcpExt_SyncookiesFailed",
+            "node_netstat_TcpExt_ListenOverflows",
+            "node_netstat_TcpExt_ListenDrops",
+            "node_netstat_TcpExt_TCPTimeouts",
+            "node_netstat_IpExt_InOctets",
+            "node_netstat_IpExt_OutOctets",
+        ],
+        &[Origin::Proc("net/netstat")],
+        "procfs and IPv4 (CONFIG_INET)",
+    ),
+    Export::of(
+        &["node_netstat_TcpExt_TCPOFOQueue"],
+        &[Origin::Word("net/netstat", "TCPOFOQueue")],
+        "Linux 3.5",
+    ),
+    Export::of(
+        &["node_netstat_TcpExt_TCPSynRetrans"],
+        &[Origin::Word("net/netstat", "TCPSynRetrans")],
+        "Linux 3.15",
+    ),
+    Export::of(
+        &["node_netstat_TcpExt_TCPRcvQDrop"],
+        &[Origin::Word("net/netstat", "TCPRcvQDrop")],
+        "Linux 4.17",
+    ),
+    Export::of(
+        &[
+            "node_netstat_Ip_Forwarding",
+            "node_netstat_Icmp_InMsgs",
+            "node_netstat_Icmp_InErrors",
+            "node_netstat_Icmp_OutMsgs",
+            "node_netstat_Tcp_MaxConn",
+            "node_netstat_Tcp_ActiveOpens",
+            "node_netstat_Tcp_PassiveOpens",
+            "node_netstat_Tcp_CurrEstab",
+            "node_netstat_Tcp_InSegs",
+            "node_netstat_Tcp_OutSegs",
+            "node_netstat_Tcp_RetransSegs",
+            "node_netstat_Tcp_InErrs",
+            "node_netstat_Tcp_OutRsts",
+            "node_netstat_Udp_InDatagrams",
+            "node_netstat_Udp_NoPorts",
+            "node_netstat_Udp_InErrors",
+            "node_netstat_Udp_OutDatagrams",
+            "node_netstat_Udp_RcvbufErrors",
+            "node_netstat_Udp_SndbufErrors",
+        ],
+        &[Origin::Proc("net/snmp")],
+        "procfs and IPv4 (CONFIG_INET)",
+    ),
+    Export::of(
+        &["node_netstat_UdpLite_InErrors"],
+        &[Origin::Word("net/snmp", "UdpLite")],
+        "a kernel with UDP-Lite",
+    ),
+    Export::of(
+        &[
+            "node_netstat_Ip6_InOctets",
+            "node_netstat_Ip6_OutOctets",
+            "node_netstat_Icmp6_InMsgs",
+            "node_netstat_Icmp6_InErrors",
+            "node_netstat_Icmp6_OutMsgs",
+            "node_netstat_Udp6_InDatagrams",
+            "node_netstat_Udp6_NoPorts",
+            "node_netstat_Udp6_InErrors",
+            "node_netstat_Udp6_OutDatagrams",
+            "node_netstat_Udp6_RcvbufErrors",
+            "node_netstat_Udp6_SndbufErrors",
+            "node_netstat_UdpLite6_InErrors",
+        ],
+        &[Origin::Proc("net/snmp6")],
+        "IPv6 (CONFIG_IPV6, and no `ipv6.disable=1` at boot)",
+    ),
+    Export::of(&["node_netstat_*"], &[Origin::Proc("net/snmp")], "procfs"),
+];
 
 #[derive(Debug)]
 struct Netstat {

@@ -3,6 +3,7 @@
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples},
+    export::{Export, Origin},
     world::roots::{self, Roots, Stamp},
 };
 
@@ -14,10 +15,18 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |_| Box::new(System::default()),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[Export::of(
+    &["node_os_info", "node_os_version"],
+    &[Origin::Root("etc/os-release"), Origin::Root("usr/lib/os-release")],
+    "the file /etc/os-release, with a VERSION_ID that is a number",
+)];
 
 #[derive(Debug, Default)]
 struct System {
@@ -108,7 +117,7 @@ fn version(text: &str) -> Option<f64> {
         *mark == "." && text.get(..*at).is_some_and(|before| !before.contains('.'))
     });
     let end = ends.next().map_or(text.len(), |(at, _)| at);
-    text.get(..end)?.trim_end_matches('.').parse().ok()
+    text.get(..end)?.trim_end_matches('.').parse().ok().filter(|it: &f64| it.is_finite())
 }
 
 #[cfg(test)]

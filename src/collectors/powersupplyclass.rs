@@ -4,6 +4,7 @@ use super::{class::Class, file::join};
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples},
+    export::{Export, Origin},
     pattern::Pattern,
     world::roots::Roots,
 };
@@ -16,6 +17,7 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |setup| {
@@ -23,6 +25,14 @@ pub const KIND: CollectorKind = CollectorKind {
         Box::new(PowerSupply::new(ignored))
     },
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[Export::of(
+    &["node_power_supply_info", "node_power_supply_online", "node_power_supply_*"],
+    &[Origin::Sys("class/power_supply/*")],
+    "a battery, a mains adapter or a UPS that the kernel knows \
+         (CONFIG_POWER_SUPPLY)",
+)];
 
 #[derive(Debug)]
 struct PowerSupply {

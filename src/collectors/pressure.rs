@@ -7,6 +7,7 @@ use super::{
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples},
+    export::{Export, Origin},
     world::roots::Roots,
 };
 
@@ -18,10 +19,41 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |_| Box::new(Pressure::new()),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[
+    Export::of(
+        &["node_pressure_cpu_waiting_seconds_total"],
+        &[Origin::Proc("pressure/cpu")],
+        "Linux 4.20 with CONFIG_PSI; with CONFIG_PSI_DEFAULT_DISABLED also `psi=1` at \
+         boot",
+    ),
+    Export::of(
+        &["node_pressure_io_waiting_seconds_total", "node_pressure_io_stalled_seconds_total"],
+        &[Origin::Proc("pressure/io")],
+        "Linux 4.20 with CONFIG_PSI; with CONFIG_PSI_DEFAULT_DISABLED also `psi=1` at \
+         boot",
+    ),
+    Export::of(
+        &[
+            "node_pressure_memory_waiting_seconds_total",
+            "node_pressure_memory_stalled_seconds_total",
+        ],
+        &[Origin::Proc("pressure/memory")],
+        "Linux 4.20 with CONFIG_PSI; with CONFIG_PSI_DEFAULT_DISABLED also `psi=1` at \
+         boot",
+    ),
+    Export::of(
+        &["node_pressure_irq_stalled_seconds_total"],
+        &[Origin::Proc("pressure/irq")],
+        "Linux 6.1 with CONFIG_PSI and CONFIG_IRQ_TIME_ACCOUNTING",
+    ),
+];
 
 #[derive(Debug)]
 struct Pressure {

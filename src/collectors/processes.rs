@@ -1,11 +1,12 @@
 //! Processes and threads by state, from `/proc/<pid>/stat`.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use super::file::File;
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples, many, wide},
+    export::{Export, Origin},
     world::{roots::Roots, tasks::Tasks},
 };
 
@@ -17,10 +18,25 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |setup| Box::new(Processes::new(&setup.tasks)),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[Export::of(
+    &[
+        "node_processes_pids",
+        "node_processes_threads",
+        "node_processes_state",
+        "node_processes_threads_state",
+        "node_processes_max_processes",
+        "node_processes_max_threads",
+    ],
+    &[Origin::Proc("sys/kernel/pid_max")],
+    "procfs that shows all processes (without `hidepid=`)",
+)];
 
 #[derive(Debug)]
 struct Processes {
@@ -41,7 +57,7 @@ impl Collector for Processes {
     fn collect(&mut self, roots: &Roots, samples: &mut Samples) -> Result<(), Blank> {
         let (mut processes, mut threads) = (States([0; 128]), States([0; 128]));
         let (mut seen, mut in_all) = (0, 0);
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tasks = hold(&self.tasks)?;
         tasks.look(samples.round(), roots)?;
         for (state, count) in tasks.processes().filter_map(|it| it.stat.state) {
             seen += 1;
@@ -88,6 +104,17 @@ impl States {
             let letter = [state];
             let letter = std::str::from_utf8(&letter).unwrap_or_default();
             samples.row(&[(label, letter)], wide(count));
+        }
+    }
+}
+
+/// The processes, unless a look that hangs has them: whoever waited for it would hang as well.
+pub(crate) fn hold(tasks: &Mutex<Tasks>) -> Result<MutexGuard<'_, Tasks>, Blank> {
+    match tasks.try_lock() {
+        Ok(held) => Ok(held),
+        Err(TryLockError::Poisoned(held)) => Ok(held.into_inner()),
+        Err(TryLockError::WouldBlock) => {
+            Err(Blank::Late("another look at the processes hangs".to_owned()))
         }
     }
 }

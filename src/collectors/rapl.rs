@@ -12,7 +12,8 @@ use super::{
 };
 use crate::{
     about::{About, Need},
-    collector::{Blank, Collector, CollectorKind, Samples},
+    collector::{Blank, Collector, CollectorKind, Samples, wide},
+    export::{Export, Origin},
     world::roots::{self, Kept, Roots},
 };
 
@@ -24,10 +25,24 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[Need::ReadAll],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |_| Box::new(Rapl::default()),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[Export::of(
+    &[
+        "node_rapl_package_joules_total",
+        "node_rapl_core_joules_total",
+        "node_rapl_dram_joules_total",
+        "node_rapl_*_joules_total",
+    ],
+    &[Origin::Sys("class/powercap/*rapl*:*/energy_uj")],
+    "a processor with RAPL and its driver (CONFIG_INTEL_RAPL); virtual machines \
+         have none",
+)];
 
 #[derive(Debug, Default)]
 struct Rapl {
@@ -101,7 +116,9 @@ fn zones(roots: &Roots) -> Vec<Zone> {
         let zone = folder.join(&entry);
         let Ok(said) = roots::read(&zone.join("name")) else { continue };
         let range = roots::read(&zone.join("max_energy_range_uj")).ok();
-        let Some(range) = range.and_then(|it| it.trim_end().parse::<f64>().ok()) else { continue };
+        let Some(range) = range.and_then(|it| it.trim_end().parse::<u64>().ok()).map(wide) else {
+            continue;
+        };
         let said = said.trim_ascii();
         let numbered = said.split_once('-').filter(|(_, number)| is_digits(number));
         let name = numbered.map_or(said, |(name, _)| name).to_owned();

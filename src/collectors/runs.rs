@@ -11,6 +11,7 @@ use std::{
 use crate::{
     about::{About, Need},
     collector::{Blank, Collector, CollectorKind, Samples, many, wide},
+    export::Export,
     journal::index::{self, DrillFigures, Index, Last, RunKind},
     verdict::Verdict,
     world::roots::{self, Roots, Stamp},
@@ -24,6 +25,7 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[Need::ReadAll],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: Some((
         "holdfast_runs_index_readable",
@@ -31,6 +33,45 @@ pub const KIND: CollectorKind = CollectorKind {
     )),
     make: |setup| Box::new(Runs::new(&setup.state)),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[
+    Export::of(
+        &["holdfast_runs_index_readable", "holdfast_runs_total", "holdfast_runs_active"],
+        &[],
+        "a state folder that the agent may read: --state",
+    ),
+    Export::of(
+        &[
+            "holdfast_fault_active",
+            "holdfast_fault_active_since_timestamp_seconds",
+            "holdfast_fault_stuck",
+        ],
+        &[],
+        "a fault that stands now: it is there only as long as one does",
+    ),
+    Export::of(
+        &["holdfast_faults_applied_total", "holdfast_faults_stuck_total"],
+        &[],
+        "a fault that was applied: `holdfast chaos run`",
+    ),
+    Export::of(
+        &["holdfast_run_last_end_timestamp_seconds", "holdfast_run_last_verdict"],
+        &[],
+        "a run that ended",
+    ),
+    Export::of(
+        &[
+            "holdfast_drill_last_rto_seconds",
+            "holdfast_drill_last_rto_objective_seconds",
+            "holdfast_drill_last_lost_writes",
+            "holdfast_drill_last_acknowledged_writes",
+            "holdfast_drill_last_energy_joules",
+        ],
+        &[],
+        "a drill that ended and measured it: `holdfast drill run`",
+    ),
+];
 
 const KINDS: [RunKind; 2] = [RunKind::Scenario, RunKind::Drill];
 /// The index is small by design; a larger file is something else.

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples},
+    export::{Export, Origin},
     world::roots::Roots,
 };
 
@@ -18,10 +19,22 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |_| Box::new(Schedstat { file: File::proc("schedstat") }),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[Export::of(
+    &[
+        "node_schedstat_running_seconds_total",
+        "node_schedstat_waiting_seconds_total",
+        "node_schedstat_timeslices_total",
+    ],
+    &[Origin::Proc("schedstat")],
+    "a kernel with CONFIG_SCHEDSTATS",
+)];
 
 #[derive(Debug)]
 struct Schedstat {

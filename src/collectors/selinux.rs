@@ -4,6 +4,7 @@ use super::file::File;
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples},
+    export::{Export, Origin},
     world::roots::{self, Roots},
 };
 
@@ -15,10 +16,21 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |_| Box::new(Selinux { enforce: File::sys("fs/selinux/enforce") }),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[
+    Export::of(&["node_selinux_enabled"], &[], "the collector itself"),
+    Export::of(
+        &["node_selinux_config_mode", "node_selinux_current_mode"],
+        &[Origin::Sys("fs/selinux/enforce")],
+        "SELinux (CONFIG_SECURITY_SELINUX), switched on at boot",
+    ),
+];
 
 #[derive(Debug)]
 struct Selinux {

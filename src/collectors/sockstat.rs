@@ -7,6 +7,7 @@ use super::{
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples, many},
+    export::{Export, Origin},
     world::roots::{self, Roots},
 };
 
@@ -18,10 +19,52 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |_| Box::new(Sockstat::new()),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[
+    Export::of(
+        &[
+            "node_sockstat_sockets_used",
+            "node_sockstat_TCP_inuse",
+            "node_sockstat_TCP_orphan",
+            "node_sockstat_TCP_tw",
+            "node_sockstat_TCP_alloc",
+            "node_sockstat_TCP_mem",
+            "node_sockstat_TCP_mem_bytes",
+            "node_sockstat_UDP_inuse",
+            "node_sockstat_UDP_mem",
+            "node_sockstat_UDP_mem_bytes",
+            "node_sockstat_RAW_inuse",
+            "node_sockstat_FRAG_inuse",
+            "node_sockstat_FRAG_memory",
+        ],
+        &[Origin::Proc("net/sockstat")],
+        "procfs and IPv4 (CONFIG_INET)",
+    ),
+    Export::of(
+        &["node_sockstat_UDPLITE_inuse"],
+        &[Origin::Word("net/sockstat", "UDPLITE")],
+        "a kernel with UDP-Lite",
+    ),
+    Export::of(
+        &[
+            "node_sockstat_TCP6_inuse",
+            "node_sockstat_UDP6_inuse",
+            "node_sockstat_UDPLITE6_inuse",
+            "node_sockstat_RAW6_inuse",
+            "node_sockstat_FRAG6_inuse",
+            "node_sockstat_FRAG6_memory",
+        ],
+        &[Origin::Proc("net/sockstat6")],
+        "IPv6 (CONFIG_IPV6, and no `ipv6.disable=1` at boot)",
+    ),
+    Export::of(&["node_sockstat_*"], &[Origin::Proc("net/sockstat")], "procfs"),
+];
 
 #[derive(Debug)]
 struct Sockstat {

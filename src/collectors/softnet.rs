@@ -4,6 +4,7 @@ use super::{file::File, parse::hex};
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples, Type, many},
+    export::{Export, Origin},
     world::roots::Roots,
 };
 
@@ -15,10 +16,36 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |_| Box::new(Softnet::new()),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[
+    Export::of(
+        &[
+            "node_softnet_processed_total",
+            "node_softnet_dropped_total",
+            "node_softnet_times_squeezed_total",
+            "node_softnet_cpu_collision_total",
+        ],
+        &[Origin::Proc("net/softnet_stat")],
+        "procfs",
+    ),
+    Export::of(
+        &["node_softnet_received_rps_total"],
+        &[Origin::Proc("net/softnet_stat")],
+        "Linux 2.6.35",
+    ),
+    Export::of(
+        &["node_softnet_flow_limit_count_total"],
+        &[Origin::Proc("net/softnet_stat")],
+        "Linux 3.11",
+    ),
+    Export::of(&["node_softnet_backlog_len"], &[Origin::Proc("net/softnet_stat")], "Linux 5.10"),
+];
 
 #[derive(Debug)]
 struct Softnet {

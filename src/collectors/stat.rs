@@ -4,6 +4,7 @@ use super::parse::{after, number};
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples, Type},
+    export::{Export, Origin},
     world::roots::{Kept, Roots},
 };
 
@@ -15,10 +16,25 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |_| Box::new(Stat::default()),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[Export::of(
+    &[
+        "node_intr_total",
+        "node_context_switches_total",
+        "node_forks_total",
+        "node_boot_time_seconds",
+        "node_procs_running",
+        "node_procs_blocked",
+    ],
+    &[Origin::Proc("stat")],
+    "procfs",
+)];
 
 #[derive(Debug, Default)]
 struct Stat {

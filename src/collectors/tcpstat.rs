@@ -16,6 +16,7 @@ use super::{
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples, wide},
+    export::{Export, Origin},
     world::{
         netlink::{self, Netlink, Subject},
         roots::Roots,
@@ -25,10 +26,18 @@ use crate::{
 /// Its entry in the list.
 pub const KIND: CollectorKind = CollectorKind {
     about: &About { name: "tcpstat", summary: "TCP connections by state", needs: &[], example: "" },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |_| Box::new(Tcpstat::new()),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[Export::of(
+    &["node_tcp_connection_states"],
+    &[Origin::Proc("net/tcp")],
+    "a TCP socket (CONFIG_INET)",
+)];
 
 #[derive(Debug)]
 struct Tcpstat {

@@ -4,6 +4,7 @@ use super::class::Class;
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples},
+    export::{Export, Origin},
     world::roots::Roots,
 };
 
@@ -15,10 +16,26 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |_| Box::new(Thermal::new()),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[
+    Export::of(
+        &["node_thermal_zone_temp"],
+        &[Origin::Sys("class/thermal/thermal_zone*")],
+        "a thermal zone (CONFIG_THERMAL and firmware that has one); virtual machines \
+         have none",
+    ),
+    Export::of(
+        &["node_cooling_device_cur_state", "node_cooling_device_max_state"],
+        &[Origin::Sys("class/thermal/cooling_device*")],
+        "a cooling device (CONFIG_THERMAL)",
+    ),
+];
 
 #[derive(Debug)]
 struct Thermal {

@@ -5,6 +5,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples},
+    export::{Export, Origin},
     world::roots::{self, Kept, Roots},
 };
 
@@ -16,10 +17,21 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |_| Box::new(Clock::default()),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[
+    Export::of(&["node_time_seconds", "node_time_zone_offset_seconds"], &[], "the clock"),
+    Export::of(
+        &["node_time_clocksource_available_info", "node_time_clocksource_current_info"],
+        &[Origin::Sys("devices/system/clocksource/clocksource0/current_clocksource")],
+        "sysfs",
+    ),
+];
 
 #[derive(Debug, Default)]
 struct Clock {

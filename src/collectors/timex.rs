@@ -3,6 +3,7 @@
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples, Type},
+    export::Export,
     world::{
         discipline::{self, Discipline},
         roots::Roots,
@@ -17,10 +18,18 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |_| Box::new(Timex),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[Export::of(
+    &["node_timex_*"],
+    &[],
+    "adjtimex(2), which a sandbox may forbid: allow it to read (`modes` 0)",
+)];
 
 #[derive(Debug)]
 struct Timex;

@@ -10,12 +10,14 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
+use super::processes::hold;
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples, many, wide},
+    export::{Export, Origin},
     world::{
         roots::{self, Roots},
         tasks::{Stat, Tasks, Usage},
@@ -30,10 +32,24 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |setup| Box::new(Top::with(TOP, &setup.tasks)),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[Export::of(
+    &[
+        "holdfast_top_names",
+        "holdfast_top_overflowed_total",
+        "holdfast_top_memory_bytes",
+        "holdfast_top_cpu_seconds_total",
+    ],
+    &[Origin::Proc("1/stat")],
+    "procfs that shows all processes (without `hidepid=`); processor time needs a \
+         second look",
+)];
 
 /// So many names of each sort are shown.
 pub const TOP: usize = 10;
@@ -94,7 +110,7 @@ impl Top {
             *sums = Sums { ticks: sums.ticks, ..Sums::default() };
         }
         let tasks = Arc::clone(&self.tasks);
-        let mut tasks = tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tasks = hold(&tasks)?;
         tasks.look(round, roots)?;
         let mut old = std::mem::take(&mut self.processes).into_iter().peekable();
         for (at, process) in tasks.processes().enumerate() {

@@ -4,6 +4,7 @@ use super::{file::File, parse::queues};
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples, wide},
+    export::{Export, Origin},
     world::roots::Roots,
 };
 
@@ -15,10 +16,15 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |_| Box::new(UdpQueues::new()),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] =
+    &[Export::of(&["node_udp_queues"], &[Origin::Proc("net/udp")], "UDP (CONFIG_INET)")];
 
 #[derive(Debug)]
 struct UdpQueues {

@@ -3,6 +3,7 @@
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples},
+    export::Export,
     world::roots::Roots,
 };
 
@@ -14,10 +15,14 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |_| Box::new(Names),
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[Export::of(&["node_uname_info"], &[], "uname(2)")];
 
 #[derive(Debug)]
 struct Names;

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples, Type},
+    export::{Export, Origin},
     pattern::Pattern,
     world::roots::Roots,
 };
@@ -19,6 +20,7 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |setup| {
@@ -30,6 +32,27 @@ pub const KIND: CollectorKind = CollectorKind {
         })
     },
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[
+    Export::of(
+        &[
+            "node_vmstat_pgpgin",
+            "node_vmstat_pgpgout",
+            "node_vmstat_pgfault",
+            "node_vmstat_pgmajfault",
+        ],
+        &[Origin::Proc("vmstat")],
+        "a kernel with CONFIG_VM_EVENT_COUNTERS",
+    ),
+    Export::of(
+        &["node_vmstat_pswpin", "node_vmstat_pswpout"],
+        &[Origin::Word("vmstat", "pswpin")],
+        "a kernel with CONFIG_SWAP",
+    ),
+    Export::of(&["node_vmstat_oom_kill"], &[Origin::Word("vmstat", "oom_kill")], "Linux 4.13"),
+    Export::of(&["node_vmstat_*"], &[Origin::Proc("vmstat")], "procfs"),
+];
 
 #[derive(Debug)]
 struct Vmstat {

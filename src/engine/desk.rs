@@ -57,6 +57,7 @@ pub struct Desk {
     /// The same instant by both clocks: for waiting, and for the journal.
     began: (Instant, u64),
     going_back: Cell<bool>,
+    refused: Cell<bool>,
 }
 
 impl Desk {
@@ -84,6 +85,7 @@ impl Desk {
             appointments: RefCell::default(),
             acts: Cell::new(0),
             going_back: Cell::new(false),
+            refused: Cell::new(false),
         }
     }
 
@@ -100,6 +102,16 @@ impl Desk {
     /// Puts the observer on the desk.
     pub fn observe(&self, observer: Observer) {
         *self.observer.borrow_mut() = Some(observer);
+    }
+
+    /// The run stops, and it is as if it had never been let in.
+    pub fn refuse(&self) {
+        self.refused.set(true);
+    }
+
+    /// Whether it was refused.
+    pub fn is_refused(&self) -> bool {
+        self.refused.get()
     }
 
     /// Does something with the observer, if there is one.

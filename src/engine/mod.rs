@@ -2,6 +2,7 @@
 
 pub mod act;
 pub mod back;
+pub mod conditions;
 pub mod desk;
 pub mod guardian;
 pub mod index;

@@ -25,6 +25,7 @@ use crate::{
     probe::AnyProbe,
     script::{
         expect::Expect,
+        hypothesis::{Hypothesis, Sense},
         lines::{Script, Witness},
     },
     target::ProcessTarget,
@@ -38,10 +39,18 @@ const ROWS_MAX: usize = 100_000;
 /// Looks of one probe that are under way at once.
 const FLIGHT_MAX: usize = 64;
 
+/// A question that is asked again and again.
+pub(super) struct Asked {
+    probe: Arc<dyn AnyProbe>,
+    expect: Expect,
+    sense: Sense,
+    every: Span,
+}
+
 /// What the observer looks at.
 pub(super) struct Watch {
     /// Probes, as their hypotheses have them.
-    pub(super) probes: Vec<(Arc<dyn AnyProbe>, Expect, Span)>,
+    pub(super) probes: Vec<Asked>,
     /// The witness.
     pub(super) witness: Option<Witness>,
     /// Processes to sample.
@@ -74,9 +83,15 @@ impl Observer {
     ) -> Result<Self, HostError> {
         let (put, rows) = mpsc::channel(ROWS_MAX);
         let (cue, heard) = (watch::Sender::new(Cue::Wait), watch::Sender::new(false));
-        let probes = script.hypotheses.iter();
+        let all: Vec<&Hypothesis> = script.watched().collect();
+        let asked = |it: &&Hypothesis| Asked {
+            probe: Arc::clone(&it.probe),
+            expect: it.expect.clone(),
+            sense: it.sense,
+            every: it.every,
+        };
         let watch = Watch {
-            probes: probes.map(|it| (Arc::clone(&it.probe), it.expect.clone(), it.every)).collect(),
+            probes: all.iter().map(asked).collect(),
             witness: script.witness.clone(),
             processes: script.processes.clone(),
             run: run.to_owned(),
@@ -88,9 +103,9 @@ impl Observer {
         let thread =
             thread::start("observer", work).map_err(|why| HostError::os("start a thread", why))?;
         Ok(Self {
-            names: script.hypotheses.iter().map(|it| it.name.clone()).collect(),
-            looks: script.hypotheses.iter().map(|_| Vec::new()).collect(),
-            asked: script.hypotheses.iter().map(|_| BTreeSet::new()).collect(),
+            names: all.iter().map(|it| it.name.clone()).collect(),
+            looks: all.iter().map(|_| Vec::new()).collect(),
+            asked: all.iter().map(|_| BTreeSet::new()).collect(),
             rows,
             cue,
             end: heard,
@@ -119,6 +134,12 @@ impl Observer {
         let mut looks = self.looks.get(hypothesis).cloned().unwrap_or_default();
         looks.sort_by_key(|it| it.0);
         looks
+    }
+
+    /// The last looks of what is watched under this number, in the order of their answers.
+    pub fn last(&self, number: usize, many: usize) -> Vec<Look> {
+        let looks = self.looks.get(number).map_or(&[][..], Vec::as_slice);
+        looks.get(looks.len().saturating_sub(many)..).unwrap_or(looks).to_vec()
     }
 
     /// When questions of the hypothesis with this number were asked that have no answer yet.
@@ -194,8 +215,8 @@ fn look_all(
     };
     runtime.block_on(async {
         let mut tasks = JoinSet::new();
-        for (n, (probe, expect, every)) in watch.probes.into_iter().enumerate() {
-            tasks.spawn(look(n, (probe, expect, every), world.clone(), rows.clone()));
+        for (n, asked) in watch.probes.into_iter().enumerate() {
+            tasks.spawn(look(n, asked, world.clone(), rows.clone()));
         }
         let sampler = Sampler::new(watch.processes, watch.meter, world.clone());
         let sampling = sampler.run(rows.clone(), end.clone());
@@ -216,12 +237,7 @@ fn look_all(
 }
 
 /// Looks on a schedule of its own: a slow answer delays no later question.
-async fn look(
-    n: usize,
-    (probe, expect, every): (Arc<dyn AnyProbe>, Expect, Span),
-    world: World,
-    rows: Rows,
-) {
+async fn look(n: usize, Asked { probe, expect, sense, every }: Asked, world: World, rows: Rows) {
     let mut tick = tokio::time::interval(every.duration());
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut flight = FuturesUnordered::new();
@@ -230,7 +246,7 @@ async fn look(
             _ = tick.tick(), if flight.len() < FLIGHT_MAX => {
                 let sent = world.clock.now_us();
                 rows.put(Row::Asked(n, sent));
-                flight.push(once(sent, &*probe, &expect, &world));
+                flight.push(once(sent, &*probe, (&expect, sense), &world));
             }
             Some(it) = flight.next() => rows.put(Row::Look(n, it)),
         }
@@ -238,13 +254,20 @@ async fn look(
 }
 
 /// Looks once, from `sent` on, and judges what was seen.
-pub(super) async fn once(sent: u64, probe: &dyn AnyProbe, expect: &Expect, world: &World) -> Look {
+pub(super) async fn once(
+    sent: u64,
+    probe: &dyn AnyProbe,
+    (expect, sense): (&Expect, Sense),
+    world: &World,
+) -> Look {
     let seen = probe.look(world).await;
     let took = world.clock.now_us().saturating_sub(sent);
     let short = |why: String| why.chars().take(200).collect::<String>();
-    match seen.map(|it| expect.judge(&it)) {
-        Ok(Ok(())) => Look(sent, took, Verdict::Pass, String::new()),
-        Ok(Err(why)) => Look(sent, took, Verdict::Fail, short(why)),
+    match seen.map(|it| (expect.judge(&it), it)) {
+        Ok((Ok(()), _)) if sense == Sense::Always => Look(sent, took, Verdict::Pass, String::new()),
+        Ok((Ok(()), reading)) => Look(sent, took, Verdict::Fail, short(expect.shown(&reading))),
+        Ok((Err(_), _)) if sense == Sense::Never => Look(sent, took, Verdict::Pass, String::new()),
+        Ok((Err(why), _)) => Look(sent, took, Verdict::Fail, short(why)),
         Err(blind) => Look(sent, took, Verdict::Inconclusive, short(blind.0)),
     }
 }

@@ -8,10 +8,10 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
-    engine::{back::Left, desk::Desk, observe::once, perform},
+    engine::{back::Left, conditions::guard, desk::Desk, observe::once, perform},
     journal::entry::{Entry, Fact, Family, Look, Mark, When},
     script::{
-        hypothesis::Hypothesis,
+        hypothesis::{Hypothesis, Sense},
         lines::{Declare, Item, Script, Wait, WitnessCue},
     },
     verdict::Verdict,
@@ -52,7 +52,14 @@ pub async fn play(script: &Script, desk: &Desk) -> Played {
     tokio::select! {
         played = forth_and_back(script, desk) => played,
         () = desk.pump() => unreachable!("the pump runs until it is dropped"),
+        () = watchdog(script, desk) => unreachable!("the watchdog waits until it is dropped"),
     }
+}
+
+/// Looks out for what must stop the run, and says so once.
+async fn watchdog(script: &Script, desk: &Desk) {
+    guard(script, desk).await;
+    std::future::pending::<()>().await;
 }
 
 async fn forth_and_back(script: &Script, desk: &Desk) -> Played {
@@ -69,6 +76,9 @@ async fn forth_and_back(script: &Script, desk: &Desk) -> Played {
     let halt = match forth {
         Ok(()) => None,
         Err(Halt::Refused(why)) if desk.fold(nothing_begun) => Some(Halt::Refused(why)),
+        Err(Halt::Aborted(why)) if desk.is_refused() && desk.fold(nothing_begun) => {
+            Some(Halt::Refused(why))
+        }
         Err(Halt::Refused(why)) => Some(Halt::Aborted(why)),
         Err(it) => Some(it),
     };
@@ -85,7 +95,7 @@ async fn forth_and_back(script: &Script, desk: &Desk) -> Played {
     Played { halt, left }
 }
 
-fn nothing_begun(entries: &[Entry]) -> bool {
+pub(super) fn nothing_begun(entries: &[Entry]) -> bool {
     !entries.iter().any(|it| matches!(it.fact, Fact::Intent(_)))
 }
 
@@ -220,7 +230,8 @@ async fn wait(it: &Wait, desk: &Desk) -> Result<(), Halt> {
         let late = format!("{} was not so within {}; the last: {last}", it.name, it.at_most);
         let look = async {
             tick.tick().await;
-            once(desk.world.clock.now_us(), &*it.probe, &it.expect, &desk.world).await
+            once(desk.world.clock.now_us(), &*it.probe, (&it.expect, Sense::Always), &desk.world)
+                .await
         };
         let look = match desk.heed(tokio::time::timeout_at(deadline, look)).await {
             Ok(Ok(look)) => look,

@@ -6,6 +6,7 @@ use crate::{
     action::{Plan, Refusal},
     engine::{
         back::Left,
+        conditions,
         desk::{Desk, Listener},
         guardian,
         index::Keeper,
@@ -84,6 +85,9 @@ pub enum NoRun {
         /// Why.
         why: Refusal,
     },
+    /// This is not the time.
+    #[error("this is not the time: {}", .0.join("; "))]
+    NotNow(Vec<String>),
     /// The machine said no.
     #[error(transparent)]
     Host(#[from] HostError),
@@ -113,7 +117,7 @@ pub struct Foreseen {
 /// What bounds a run of `script`: the seed is the command line's, or the file's, or a fresh one.
 pub fn bounds(script: &Script, seed: Option<u64>) -> Bounds {
     let seed = seed.or(script.seed).unwrap_or_else(Dice::fresh_seed);
-    Bounds { seed, deny: script.deny.clone() }
+    Bounds { seed, deny: script.safety.deny.clone() }
 }
 
 /// Plans every act, and touches nothing.
@@ -148,6 +152,10 @@ pub async fn run(
     let bounds = bounds(script, order.seed);
     let seed = bounds.seed;
     let world = world.bounded(bounds);
+    let not_now = conditions::not_now(script, &world).await;
+    if !not_now.is_empty() {
+        return Err(NoRun::NotNow(not_now));
+    }
     // Later steps of a drill depend on earlier ones; its faults must find their targets now.
     for it in foresee(script, &world).await {
         if let (Family::Fault, Err(why)) = (it.kind.family, it.plan) {
@@ -266,6 +274,9 @@ fn began(order: &Order<'_>, id: &str, seed: u64) -> Began {
         kind: script.kind,
         title: script.title.clone(),
         description: script.description.clone(),
+        tags: script.labels.tags.clone(),
+        owner: script.labels.owner.clone(),
+        controls: script.labels.controls.clone(),
         file: order.file.0.to_owned(),
         manifest: order.file.1.to_owned(),
         vars: script.vars_in(order.file.1),

@@ -66,6 +66,15 @@ pub struct RunFacts {
     pub title: String,
     /// What it is for.
     pub description: String,
+    /// Words to find it by.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Who answers for it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub owner: String,
+    /// Ids of the controls that it evidences.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub controls: Vec<String>,
     /// The file's name as the user gave it.
     pub file: String,
     /// The file's text.
@@ -88,6 +97,24 @@ pub struct RunFacts {
     pub length_us: i64,
     /// Lines of the journal.
     pub entries: u64,
+}
+
+impl RunFacts {
+    /// Whose it is and what it shows, in words; nothing if the file does not say.
+    pub fn labels(&self) -> Option<String> {
+        let list = |name: &str, all: &[String]| {
+            (!all.is_empty()).then(|| format!("{name}: {}", all.join(", ")))
+        };
+        let owner = std::slice::from_ref(&self.owner);
+        let owner = if self.owner.is_empty() { &[][..] } else { owner };
+        let all = [
+            list("owner", owner),
+            list("controls evidenced", &self.controls),
+            list("tags", &self.tags),
+        ];
+        let all: Vec<String> = all.into_iter().flatten().collect();
+        (!all.is_empty()).then(|| all.join(" · "))
+    }
 }
 
 /// What a run wrote down at its end.
@@ -283,6 +310,9 @@ impl<'a> Draft<'a> {
             kind: began.map(|it| it.kind),
             title: text(|it| &it.title),
             description: text(|it| &it.description),
+            tags: began.map(|it| it.tags.clone()).unwrap_or_default(),
+            owner: text(|it| &it.owner),
+            controls: began.map(|it| it.controls.clone()).unwrap_or_default(),
             file: text(|it| &it.file),
             manifest: text(|it| &it.manifest),
             vars: began.map(|it| it.vars.clone()).unwrap_or_default(),

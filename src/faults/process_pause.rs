@@ -1,17 +1,21 @@
 //! Stops processes without killing them, as a long pause of the garbage collector or a hung disk
 //! would.
 
+use std::{convert::Infallible, time::Duration};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     about::{About, Need},
     action::{Action, Effect, Failure, Plan, Refusal},
+    held::Held,
     journal::entry::UndoClass,
     target::{Targets, named},
     world::{
         World,
-        host::{ProcessId, Signal},
+        host::{Process, ProcessId, Signal},
+        linux::held::still,
     },
 };
 
@@ -20,18 +24,50 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProcessPause {
     target: Targets,
+    #[serde(default)]
+    by: By,
 }
 
-/// Those that we paused.
+/// How they are held.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum By {
+    /// By tracing where the kernel permits it, else by signals.
+    #[default]
+    Either,
+    /// By tracing: the kernel lets them go when our child is gone.
+    Trace,
+    /// By STOP and CONT, which everybody sees who watches over them.
+    Signal,
+}
+
+/// Those that we paused, and the child that holds them, if one does.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Paused(Vec<ProcessId>);
+pub(crate) struct Paused {
+    paused: Vec<ProcessId>,
+    child: Option<Held>,
+}
+
+impl ProcessPause {
+    /// Whether they are traced; why not, if that is not as it was asked for.
+    fn traced(&self, found: &[Process], world: &World) -> Result<Result<(), String>, Refusal> {
+        let may = || found.iter().try_for_each(|it| world.host.may_trace(&it.id));
+        match (self.by, may()) {
+            (By::Signal, _) => Ok(Err("as the file says".to_owned())),
+            (By::Trace, Err(why)) => {
+                Err(Refusal::NotReady(format!("{why}: {}", Need::Trace.remedy())))
+            }
+            (By::Either | By::Trace, may) => Ok(may),
+        }
+    }
+}
 
 impl Action for ProcessPause {
     const ABOUT: &'static About = &About {
         name: "process_pause",
-        summary: "stops processes without killing them (SIGSTOP), and lets them go on (SIGCONT)",
+        summary: "stops processes without killing them, by tracing or by STOP, and lets them go on",
         needs: &[Need::Kill],
-        example: "target: { name: postgres, max_targets: 4 }\n",
+        example: "target: { name: postgres, max_targets: 4 }\nby: signal\n",
     };
     const CLASS: UndoClass = UndoClass::Guardian;
     type Undo = Paused;
@@ -46,22 +82,39 @@ impl Action for ProcessPause {
                 self.target.target
             )));
         }
-        Ok(Plan {
-            will: format!("pause {}", named(&found)),
-            by_hand: found.iter().map(|it| format!("kill -CONT {}", it.id.pid)).collect(),
-            undo: Paused(found.into_iter().map(|it| it.id).collect()),
-        })
+        let who = named(&found);
+        let traced = self.traced(&found, world)?;
+        let child = traced.is_ok().then(|| Held::of(world));
+        let (will, by_hand) = match (&child, traced) {
+            (Some(child), _) => {
+                (format!("pause {who} by tracing; the kernel wakes them"), vec![child.by_hand()])
+            }
+            (None, why) => (
+                format!(
+                    "pause {who} by signals ({}); the guardian wakes them",
+                    why.err().unwrap_or_default()
+                ),
+                found.iter().map(|it| format!("kill -CONT {}", it.id.pid)).collect(),
+            ),
+        };
+        let paused = found.into_iter().map(|it| it.id).collect();
+        Ok(Plan { will, by_hand, undo: Paused { paused, child } })
     }
 
-    async fn apply(&self, paused: &Paused, world: &World) -> Result<(), Failure> {
-        for who in &paused.0 {
+    async fn apply(&self, undo: &Paused, world: &World) -> Result<(), Failure> {
+        if let Some(child) = &undo.child {
+            let args = still::words(undo.paused.iter());
+            return child.stand(Self::ABOUT.name, &args, world).await;
+        }
+        for who in &undo.paused {
             world.host.signal(who, Signal::Stop)?;
         }
         Ok(())
     }
 
-    async fn effect(paused: &Paused, world: &World) -> Result<Effect, Failure> {
-        for who in &paused.0 {
+    async fn effect(undo: &Paused, world: &World) -> Result<Effect, Failure> {
+        let all = undo.paused.len();
+        for who in &undo.paused {
             // The signal is delivered at once, and takes hold when the process is next scheduled.
             let mut looks = 0;
             loop {
@@ -71,16 +124,24 @@ impl Action for ProcessPause {
                     Some(_) => return Ok(Effect::NotSeen(format!("{} still runs", who.pid))),
                     None => return Ok(Effect::NotSeen(format!("{} has ended", who.pid))),
                 }
-                tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+                tokio::time::sleep(Duration::from_millis(2)).await;
             }
         }
-        Ok(Effect::Seen(format!("{} of {} stopped", paused.0.len(), paused.0.len())))
+        Ok(Effect::Seen(format!("{all} of {all} stopped")))
     }
 
-    async fn undo(paused: &Paused, world: &World) -> Result<(), Failure> {
-        for who in &paused.0 {
+    async fn undo(undo: &Paused, world: &World) -> Result<(), Failure> {
+        if let Some(child) = &undo.child {
+            return child.end(world).await;
+        }
+        for who in &undo.paused {
             world.host.signal(who, Signal::Cont)?;
         }
         Ok(())
     }
+}
+
+/// What the child does.
+pub(super) fn work(args: &[String]) -> Result<Infallible, String> {
+    still::hold(&still::targets(args)?)
 }

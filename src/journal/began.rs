@@ -18,6 +18,15 @@ pub struct Began {
     /// What it is for, in the author's words.
     #[serde(default)]
     pub description: String,
+    /// Words to find it by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Who answers for it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub owner: String,
+    /// Ids of the controls that it evidences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub controls: Vec<String>,
     /// The file's name as the user gave it.
     pub file: String,
     /// The file's text, to the byte.

@@ -35,6 +35,43 @@ pub fn render(source: &Source, all: &[Diagnostic], coloured: bool) -> String {
     text
 }
 
+/// All complaints about a file with secrets in it: where, and in words of our own. What the user
+/// wrote is quoted nowhere.
+pub fn render_places(source: &Source, all: &[Diagnostic]) -> String {
+    let mut sorted: Vec<&Diagnostic> = all.iter().collect();
+    sorted.sort();
+    sorted.dedup();
+    let mut text = String::new();
+    for it in sorted.into_iter().take(SHOWN_MAX) {
+        let (line, column) = source.line_col(it.place.start);
+        let what = unquoted(&calm(&it.what, SENTENCE_MAX), source.text());
+        writeln!(text, "error: {what}\n --> {}:{line}:{column}", source.path())
+            .expect("a string takes it all");
+        if !it.help.is_empty() {
+            let help = unquoted(&calm(&it.help, SENTENCE_MAX), source.text());
+            writeln!(text, "help: {help}").expect("a string takes it all");
+        }
+    }
+    text
+}
+
+/// A word as long as this may be a hash or a key.
+const WORD_MAX: usize = 20;
+
+/// A sentence without the words of the file that may be secrets: long ones, those of a hash, and
+/// all of them where a value was of the wrong sort.
+fn unquoted(sentence: &str, file: &str) -> String {
+    let is_value = sentence.contains(" is wanted here") || sentence.contains(" is none of ");
+    let marks = ['`', ',', '.', ':', '"', '\u{2026}'];
+    let word = |it: &str| {
+        let bare = it.trim_matches(marks);
+        let looks_so = bare.len() > WORD_MAX || bare.contains('$') || is_value && it.contains('`');
+        let is_secret = !bare.is_empty() && looks_so && file.contains(bare);
+        if is_secret { it.replace(bare, "\u{2026}") } else { it.to_owned() }
+    };
+    sentence.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
 fn picture<'a>(source: &'a Source, it: &'a Diagnostic) -> Group<'a> {
     let shown = |it: Place| it.within(source.text()).first_line(source.text());
     let (place, also) = (shown(it.place), it.also.map(|(at, why)| (shown(at), why)));

@@ -109,6 +109,16 @@ impl Bounded {
         }
     }
 
+    /// What came on top of an earlier sum, bound by bound; never less than nothing.
+    #[must_use]
+    pub fn minus(self, earlier: Self) -> Self {
+        Self {
+            best: (self.best - earlier.best).max(0.0),
+            low: (self.low - earlier.low).max(0.0),
+            high: (self.high - earlier.high).max(0.0),
+        }
+    }
+
     /// So many times as much; `by` is not below zero.
     #[must_use]
     pub fn times(self, by: f64) -> Self {

@@ -6,8 +6,9 @@ use tokio::sync::Mutex;
 
 use crate::{
     about::About,
+    pattern::{Pattern, PatternError},
     probe::{Blind, Datum, Probe, Reading},
-    units::{HOLE, Span},
+    units::Span,
     world::{World, files::File, host::HostError},
 };
 
@@ -19,13 +20,13 @@ const SEAL: usize = 64;
 const LINE_MAX: usize = 64 << 10;
 
 /// Counts the lines of the log at `path` that fit `pattern`, from where it ended when the run
-/// began. A log that is moved away is read to its end before the one that follows it; one that is cut
-/// short is read from its beginning.
+/// began. A log that is moved away is read to its end before the one that follows it; one that is
+/// cut short is read from its beginning.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Log {
     path: String,
-    pattern: Pattern,
+    pattern: Wanted,
     #[serde(default = "five_seconds")]
     timeout: Span,
     #[serde(skip)]
@@ -36,23 +37,17 @@ fn five_seconds() -> Span {
     Span::millis(5_000)
 }
 
-/// A regular expression.
+/// A pattern as it is written.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 #[schemars(with = "String")]
-struct Pattern(regex::Regex);
+struct Wanted(Pattern);
 
-impl TryFrom<String> for Pattern {
-    type Error = String;
+impl TryFrom<String> for Wanted {
+    type Error = PatternError;
 
-    fn try_from(text: String) -> Result<Self, String> {
-        let text = if text == HOLE { "" } else { &text };
-        let built = regex::RegexBuilder::new(text).size_limit(1 << 20).build();
-        built.map(Self).map_err(|why| {
-            let said = why.to_string();
-            let last = said.lines().last().unwrap_or_default().trim_start_matches("error: ");
-            format!("`{text}` is no regular expression: {last}; write `\\` before a character that is meant itself")
-        })
+    fn try_from(text: String) -> Result<Self, PatternError> {
+        text.parse().map(Self)
     }
 }
 
@@ -157,7 +152,7 @@ impl Place {
         file.piece(self.read_to - length, usize::try_from(length).unwrap_or(0)).await
     }
 
-    fn take(&mut self, piece: &[u8], pattern: &regex::Regex) {
+    fn take(&mut self, piece: &[u8], pattern: &Pattern) {
         for some in piece.split_inclusive(|it| *it == b'\n') {
             let (text, ends) = match some.strip_suffix(b"\n") {
                 Some(text) => (text, true),
@@ -171,7 +166,7 @@ impl Place {
             let bytes = std::mem::take(&mut self.begun);
             let line = String::from_utf8_lossy(&bytes);
             self.lines += 1;
-            if pattern.is_match(&line) {
+            if pattern.matches(&line) {
                 self.count += 1;
                 self.last = line.trim_end().chars().take(1_000).collect();
             }

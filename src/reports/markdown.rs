@@ -82,6 +82,9 @@ fn head(evidence: &Evidence) -> String {
     if !run.description.is_empty() {
         text.extend([format!("{}\n\n", plain(&run.description))]);
     }
+    if let Some(labels) = run.labels() {
+        text.extend([format!("{}\n\n", plain(&labels))]);
+    }
     for why in &evidence.why {
         text.extend([format!("- {}\n", plain(why))]);
     }

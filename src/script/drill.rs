@@ -13,9 +13,11 @@ use crate::{
         unread::{Placed, Unread},
     },
     script::{
+        common::{self, Labels},
         hypothesis, items,
         lines::{Item, Phase, Request, Script, Witness, WitnessCue},
         read::Kinds,
+        window::Window,
     },
     target::ProcessTarget,
     units::Span,
@@ -44,6 +46,18 @@ struct Written {
     phases: Vec<Unread>,
     #[serde(default)]
     processes: BTreeMap<String, ProcessTarget>,
+    #[serde(default)]
+    tags: Vec<String>,
+    #[serde(default)]
+    owner: String,
+    #[serde(default)]
+    controls: Vec<String>,
+    #[serde(default)]
+    window: Option<Window>,
+    #[serde(default)]
+    start_when: Vec<Unread>,
+    #[serde(default)]
+    abort_when: Vec<Unread>,
     #[serde(default)]
     deny: Deny,
     #[serde(default, rename = "vars")]
@@ -126,6 +140,9 @@ struct WrittenPhase {
 pub(super) fn drill(doc: &mut Doc, kinds: &Kinds, out: &mut Vec<Diagnostic>) -> Option<Script> {
     let top = doc.head(doc.root());
     let written: Written = read(doc, doc.root(), top, out)?;
+    let Written { tags, owner, controls, window, start_when, abort_when, deny, .. } = written;
+    let common = common::Written { window, start_when, abort_when, deny };
+    let safety = common.safety(doc, &kinds.probes, out);
     let mut hypotheses = Vec::new();
     for it in written.hypothesis {
         hypotheses.extend(hypothesis::hypothesis(doc, it.0, &kinds.probes, out));
@@ -152,7 +169,8 @@ pub(super) fn drill(doc: &mut Doc, kinds: &Kinds, out: &mut Vec<Diagnostic>) -> 
         }),
         witness: Some(witness),
         processes: written.processes,
-        deny: written.deny,
+        labels: Labels { tags, owner, controls },
+        safety,
         vars: BTreeMap::new(),
     })
 }

@@ -64,6 +64,17 @@ impl Expect {
     }
 }
 
+impl Expect {
+    /// What the reading says of each part that is named, in words.
+    pub fn shown(&self, reading: &Reading) -> String {
+        let part = |name: &String| {
+            let datum = reading.0.get(name.as_str())?;
+            Some(format!("{name} is {datum}"))
+        };
+        self.0.keys().filter_map(part).collect::<Vec<_>>().join(", ")
+    }
+}
+
 impl fmt::Display for Expect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (n, (name, bound)) in self.0.iter().enumerate() {

@@ -30,14 +30,25 @@ pub struct Hypothesis {
     pub kind: &'static str,
     /// The question.
     pub probe: Arc<dyn AnyProbe>,
-    /// The answer that keeps it true.
+    /// The answer that keeps it true, or that must never come.
     pub expect: Expect,
+    /// Which of the two.
+    pub sense: Sense,
     /// How often it is asked.
     pub every: Span,
     /// Over which stretches it is judged.
     pub when: Vec<When>,
     /// How much is too much.
     pub threshold: Threshold,
+}
+
+/// What an answer that is as expected means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sense {
+    /// All is well.
+    Always,
+    /// It is not.
+    Never,
 }
 
 /// So many failures among so many looks in a row are too much.
@@ -70,6 +81,18 @@ impl TryFrom<Counts> for Threshold {
                 of: usize::try_from(of).unwrap_or(usize::MAX),
             }),
         }
+    }
+}
+
+impl Threshold {
+    /// So many failures are too much.
+    pub fn failures(self) -> usize {
+        self.failures
+    }
+
+    /// Among so many looks in a row.
+    pub fn of(self) -> usize {
+        self.of
     }
 }
 
@@ -145,6 +168,7 @@ pub(super) fn hypothesis(
         kind: kind.about.name,
         probe: Arc::from(probe),
         expect: expect.value,
+        sense: Sense::Always,
         every,
         when: mode.when(),
         threshold,
@@ -216,6 +240,10 @@ impl Hypothesis {
         } else if worst(|it| it != Verdict::Pass) {
             let (blind, why) = (count(Verdict::Inconclusive), last_why(Verdict::Inconclusive));
             (Verdict::Inconclusive, format!("{blind} of {n} looks saw nothing; the last: {why}"))
+        } else if count(Verdict::Pass) == 0 {
+            // Too few to be too much, and not one that was good: that is no proof of anything.
+            let few = format!("none of {n} looks was good, and {failures} bad ones are too much");
+            (Verdict::Inconclusive, few)
         } else {
             let bad = n - count(Verdict::Pass);
             let more = if bad == 0 { String::new() } else { format!(", {bad} were tolerated") };

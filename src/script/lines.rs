@@ -10,10 +10,13 @@ use crate::{
         index::RunKind,
     },
     probe::AnyProbe,
-    script::{expect::Expect, hypothesis::Hypothesis},
+    script::{
+        common::{Labels, Safety},
+        expect::Expect,
+        hypothesis::Hypothesis,
+    },
     target::ProcessTarget,
     units::Span,
-    world::bounds::Deny,
 };
 
 /// A scenario or a drill.
@@ -42,8 +45,10 @@ pub struct Script {
     pub witness: Option<Witness>,
     /// Processes whose utilisation is recorded, by the name that reports give them.
     pub processes: BTreeMap<String, ProcessTarget>,
-    /// What is left alone.
-    pub deny: Deny,
+    /// Whose it is, and what it shows.
+    pub labels: Labels,
+    /// When it may start, when it must stop, and what it leaves alone.
+    pub safety: Safety,
     /// The variables that filled the file.
     pub vars: BTreeMap<String, String>,
 }
@@ -178,6 +183,11 @@ impl Script {
             items: it.items.iter().map(ToString::to_string).collect(),
         };
         self.phases.iter().map(phase).collect()
+    }
+
+    /// All that is looked at all the time: what must stay true, and then what must never be so.
+    pub fn watched(&self) -> impl Iterator<Item = &Hypothesis> {
+        self.hypotheses.iter().chain(self.safety.abort_when.iter().map(|it| &it.never))
     }
 
     /// The variables that the file's text names: the others are nobody's business.

@@ -1,5 +1,7 @@
 //! What is to be played: a scenario or a drill, read from its file, with every kind looked up.
 
+pub mod common;
+pub mod conditions;
 mod drill;
 pub mod expect;
 pub mod hypothesis;
@@ -7,3 +9,4 @@ mod items;
 pub mod lines;
 pub mod read;
 mod scenario;
+pub mod window;

@@ -8,9 +8,11 @@ use crate::{
     journal::index::RunKind,
     manifest::{diagnostic::Diagnostic, node::Doc, read::read, unread::Unread},
     script::{
+        common::{self, Labels},
         hypothesis, items,
         lines::{Item, Phase, Script},
         read::Kinds,
+        window::Window,
     },
     target::ProcessTarget,
     units::Span,
@@ -38,6 +40,18 @@ struct Written {
     #[serde(default)]
     processes: BTreeMap<String, ProcessTarget>,
     #[serde(default)]
+    tags: Vec<String>,
+    #[serde(default)]
+    owner: String,
+    #[serde(default)]
+    controls: Vec<String>,
+    #[serde(default)]
+    window: Option<Window>,
+    #[serde(default)]
+    start_when: Vec<Unread>,
+    #[serde(default)]
+    abort_when: Vec<Unread>,
+    #[serde(default)]
     deny: Deny,
     #[serde(default, rename = "vars")]
     _vars: BTreeMap<String, String>,
@@ -58,6 +72,9 @@ fn five_seconds() -> Span {
 pub(super) fn scenario(doc: &mut Doc, kinds: &Kinds, out: &mut Vec<Diagnostic>) -> Option<Script> {
     let top = doc.head(doc.root());
     let written: Written = read(doc, doc.root(), top, out)?;
+    let Written { tags, owner, controls, window, start_when, abort_when, deny, .. } = written;
+    let common = common::Written { window, start_when, abort_when, deny };
+    let safety = common.safety(doc, &kinds.probes, out);
     let mut hypotheses = Vec::new();
     for it in written.hypothesis {
         hypotheses.extend(hypothesis::hypothesis(doc, it.0, &kinds.probes, out));
@@ -84,7 +101,8 @@ pub(super) fn scenario(doc: &mut Doc, kinds: &Kinds, out: &mut Vec<Diagnostic>) 
         objectives: None,
         witness: None,
         processes: written.processes,
-        deny: written.deny,
+        labels: Labels { tags, owner, controls },
+        safety,
         vars: BTreeMap::new(),
     })
 }

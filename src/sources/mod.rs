@@ -2,30 +2,21 @@
 
 pub mod events;
 
-use crate::source::{Declaration, Label, SourceKind, Values};
+use crate::source::{Declaration, SourceKind};
 
 /// Every source.
 pub const ALL: &[SourceKind] = &[events::KIND];
 
-const RAIL: Label = Label { name: "rail", values: Values::OneOf(&["batch", "card", "instant"]) };
-const CHANNEL: Label =
-    Label { name: "channel", values: Values::OneOf(&["api", "branch", "mobile", "web"]) };
-
 /// The counters that can be fed without any configuration.
-pub const DECLARED: &[Declaration] = &[
-    Declaration {
-        name: "holdfast_payment_attempts_total",
-        help: "Payment attempts accepted for processing.",
-        labels: &[CHANNEL, RAIL],
-    },
-    Declaration {
-        name: "holdfast_payment_failures_total",
-        help: "Payment attempts that failed, by class: technical (ours or a counterparty's \
-               system) or business (customer, limit, balance).",
-        labels: &[
-            CHANNEL,
-            RAIL,
-            Label { name: "reason_class", values: Values::OneOf(&["business", "technical"]) },
-        ],
-    },
-];
+pub fn standard() -> Vec<Declaration> {
+    let rail: (&str, &[&str]) = ("rail", &["batch", "card", "instant"]);
+    let channel: (&str, &[&str]) = ("channel", &["api", "branch", "mobile", "web"]);
+    let class: (&str, &[&str]) = ("reason_class", &["business", "technical"]);
+    let attempts = "Payment attempts accepted for processing.";
+    let failures = "Payment attempts that failed, by class: technical (ours or a counterparty's \
+                    system) or business (customer, limit, balance).";
+    vec![
+        Declaration::counter("holdfast_payment_attempts_total", attempts, &[channel, rail]),
+        Declaration::counter("holdfast_payment_failures_total", failures, &[channel, rail, class]),
+    ]
+}

@@ -1,7 +1,7 @@
 //! Processes by what they are.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     target::cgroup::{is_of_container, is_of_unit, is_within},
@@ -10,8 +10,8 @@ use crate::{
 };
 
 /// Processes, found by exactly one of their traits.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(try_from = "Written")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "Written", rename_all = "snake_case")]
 pub enum ProcessTarget {
     /// By name, as the kernel keeps it.
     Name(String),

@@ -22,6 +22,11 @@ use crate::world::thread;
 
 /// So many questions may hang at the same time. More are not asked, nor any other meanwhile.
 const HUNG_MAX: usize = 32;
+/// So many that never hung before get the whole patience in one look, all others the least: so a
+/// server that takes fifty places with it does not cost fifty times the patience.
+const PATIENT_TIMES: u32 = 3;
+/// Enough for a place on this machine.
+const PATIENCE_MIN: Duration = Duration::from_millis(10);
 
 /// What is asked about a place.
 pub type Ask<T> = Arc<dyn Fn(&str) -> T + Send + Sync>;
@@ -75,6 +80,7 @@ impl<T: Send + 'static> Asker<T> {
         self.hung.retain(|_, line| matches!(line.done.try_recv(), Err(TryRecvError::Empty)));
         let mut outcome: Vec<Asked<T>> = places.iter().map(|_| Asked::Hangs).collect();
         let mut open: Vec<usize> = (0..places.len()).collect();
+        let mut left = self.patience * PATIENT_TIMES;
         loop {
             let place = |at: &usize| places.get(*at).map_or("", String::as_str);
             open.retain(|at| !self.hung.contains_key(place(at)));
@@ -86,7 +92,8 @@ impl<T: Send + 'static> Asker<T> {
                 None => Line::start(&self.ask)?,
             };
             let questions = open.iter().map(|at| place(at).to_owned()).collect();
-            let (answers, is_done) = line.ask(questions, self.patience)?;
+            let patience = self.patience.min(left.max(PATIENCE_MIN));
+            let (answers, is_done) = line.ask(questions, patience)?;
             let answered = answers.len();
             for (at, answer) in open.iter().zip(answers) {
                 if let Some(outcome) = outcome.get_mut(*at) {
@@ -97,6 +104,7 @@ impl<T: Send + 'static> Asker<T> {
                 self.ready = Some(line);
                 return Ok(outcome);
             }
+            left = left.saturating_sub(patience);
             if let Some(at) = open.get(answered) {
                 self.hung.insert(place(at).to_owned(), line);
             }

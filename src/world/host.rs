@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
-use crate::world::files::File;
+use crate::world::{fabric::Fabric, files::File};
 
 /// A process that cannot be mistaken for a later one with the same number: ticks repeat from boot
 /// to boot, so the boot belongs to it.
@@ -81,12 +81,13 @@ impl Signal {
     }
 }
 
-/// Whether a signal found its target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Whether a signal, or whatever is done to one process, found its target.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Sent {
     /// It was delivered.
     Delivered,
     /// That process is gone; a later one with its number was left alone.
+    #[default]
     Gone,
 }
 
@@ -146,7 +147,7 @@ impl HostError {
 }
 
 /// What can be done to a machine, and seen of it. Effects are idempotent: twice is once.
-pub trait Host: Send + Sync {
+pub trait Host: Fabric {
     /// The boot, as the kernel names it.
     fn boot(&self) -> String;
     /// All processes, by number.
@@ -188,6 +189,12 @@ pub trait Host: Send + Sync {
     fn cpu_us(&self, who: &ProcessId) -> Result<Option<u64>, HostError>;
     /// Runs a command to its end, without a shell.
     fn command(
+        &self,
+        argv: Vec<String>,
+        limit: Duration,
+    ) -> BoxFuture<'_, Result<Finished, HostError>>;
+    /// Runs a command that only looks.
+    fn asked(
         &self,
         argv: Vec<String>,
         limit: Duration,

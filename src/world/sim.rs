@@ -1,7 +1,9 @@
 //! A simulated machine that counts effects and can lose its power at any of them.
 
+mod fabric;
+
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -14,6 +16,8 @@ use crate::world::{
     dial::{Datagram, Dial, DialError, Handshake, Query, Rows, Shown, Talk, Talked},
     files::{File, FileState, Opened},
     host::{Finished, HOLD, Host, HostError, Process, ProcessId, Sent, Signal, Told},
+    net::{Connection, Net, Table},
+    rules::Rules,
     store::{Care, Store},
     web::{Answer, Ask, Method, Web, WebError},
 };
@@ -33,8 +37,22 @@ pub struct Machine {
     pub users: BTreeMap<ProcessId, u32>,
     /// Files.
     pub files: BTreeMap<String, Vec<u8>>,
+    /// Permissions of files that have others than usual.
+    pub modes: BTreeMap<String, u32>,
+    /// Folders that were made.
+    pub folders: BTreeSet<String>,
+    /// The group of each process that was moved to one, by the kind of group and its number.
+    pub members: BTreeMap<(String, u32), String>,
+    /// How many descriptors a process may open, where it is not the usual number.
+    pub limits: BTreeMap<ProcessId, u64>,
+    /// Services, and their processes as they are when they run: started again, one is as it was.
+    pub services: BTreeMap<String, Vec<Process>>,
+    /// Containers: whether each runs, and is paused.
+    pub containers: BTreeMap<String, (bool, bool)>,
     /// What services say, by address; a request that changes something changes this.
     pub web: BTreeMap<String, String>,
+    /// TCP connections.
+    pub connections: BTreeSet<Connection>,
     /// Commands that were run.
     pub commands: Vec<Vec<String>>,
     /// The run's journal. Not a part of the world that a run must restore.
@@ -110,11 +128,13 @@ impl Sim {
     pub fn world(&self) -> World {
         World {
             host: Arc::new(self.clone()),
+            net: Arc::new(self.clone()),
             web: Arc::new(self.clone()),
             dial: Arc::new(self.clone()),
             clock: Arc::new(SimClock),
             mark: String::new(),
-            rules: Arc::default(),
+            // Nobody depends on a simulated machine: what must be allowed is.
+            rules: Arc::new(Rules { allow: vec!["syscall_fault".to_owned()], ..Rules::default() }),
             act: 0,
             bounds: Arc::default(),
         }
@@ -137,6 +157,19 @@ impl Sim {
         let done = act(&mut state.0, halfway);
         let told = !halfway && self.cut != Cut::After(n);
         if told { Ok(done) } else { Err(HostError::PowerCut) }
+    }
+
+    /// Docker's side of a request.
+    fn docker(&self, path: &str, method: Method) -> Result<Answer, WebError> {
+        let cut = |why: HostError| WebError::NoAnswer(why.to_string());
+        let answer = match method {
+            Method::Get | Method::Head => fabric::docker(&mut self.machine(), path),
+            Method::Post | Method::Put | Method::Delete => {
+                self.whole(|machine| fabric::docker(machine, path)).map_err(cut)?
+            }
+        };
+        let (status, body) = answer.unwrap_or((404, String::new()));
+        Ok(Answer { status, body: body.into_bytes() })
     }
 
     /// An effect that happens wholly or not at all.
@@ -192,7 +225,7 @@ impl Host for Sim {
         let gone = self.process(who)?.is_none();
         self.whole(|machine| match signal {
             Signal::Kill | Signal::Term | Signal::Int => {
-                machine.processes.remove(who);
+                fabric::end(machine, who);
                 machine.held.remove(who);
             }
             Signal::Stop | Signal::Cont => {
@@ -205,7 +238,9 @@ impl Host for Sim {
     }
 
     fn read(&self, path: &str) -> Result<Option<Vec<u8>>, HostError> {
-        Ok(self.lock().0.files.get(path).cloned())
+        let machine = &self.lock().0;
+        let told = || fabric::told(machine, path).map(String::into_bytes);
+        Ok(machine.files.get(path).cloned().or_else(told))
     }
 
     fn open(&self, path: String) -> BoxFuture<'_, Result<Option<File>, HostError>> {
@@ -260,16 +295,53 @@ impl Host for Sim {
         _: Duration,
     ) -> BoxFuture<'_, Result<Finished, HostError>> {
         async move {
-            self.whole(|machine| machine.commands.push(argv))?;
-            Ok(Finished { code: Some(0), said: String::new(), output: String::new() })
+            let code = self.whole(|machine| fabric::run(machine, &argv))?;
+            Ok(Finished { code: Some(code), said: String::new(), output: String::new() })
         }
         .boxed()
+    }
+
+    fn asked(&self, argv: Vec<String>, _: Duration) -> BoxFuture<'_, Result<Finished, HostError>> {
+        let unit = argv.last().cloned().unwrap_or_default();
+        let active = fabric::is_active(&self.lock().0, &unit);
+        let said = if active { "active\n" } else { "inactive\n" };
+        let code = Some(if active { 0 } else { 3 });
+        std::future::ready(Ok(Finished { code, said: said.to_owned(), output: said.to_owned() }))
+            .boxed()
+    }
+}
+
+impl Net for Sim {
+    fn rehearse(&self, _: &Table) -> Result<(), HostError> {
+        Ok(())
+    }
+
+    fn login_ports(&self) -> Result<Vec<u16>, HostError> {
+        Ok(vec![22])
+    }
+
+    fn connections(&self) -> Result<Vec<Connection>, HostError> {
+        Ok(self.lock().0.connections.iter().cloned().collect())
+    }
+
+    fn can_reset(&self) -> Result<(), HostError> {
+        Ok(())
+    }
+
+    fn reset(&self, which: &Connection) -> Result<Sent, HostError> {
+        let gone = !self.lock().0.connections.contains(which);
+        self.whole(|machine| machine.connections.remove(which))?;
+        Ok(if gone { Sent::Gone } else { Sent::Delivered })
     }
 }
 
 impl Web for Sim {
     fn ask(&self, ask: Ask) -> BoxFuture<'_, Result<Answer, WebError>> {
         async move {
+            if let Some((_, path)) = ask.url.strip_prefix("unix:").and_then(|it| it.split_once(':'))
+            {
+                return self.docker(path, ask.method);
+            }
             let found = self.lock().0.web.get(&ask.url).cloned();
             let Some(body) = found else {
                 return Err(WebError::NotConnected(format!("nobody is at {}", ask.url)));

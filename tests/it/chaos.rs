@@ -1,7 +1,9 @@
 //! What the command line does with scenarios, good and bad, and whether faults do what they say.
 
+mod conditions;
 mod files;
 mod late;
+mod measured;
 mod order;
 
 use std::{fmt::Write as _, fs, os::unix::process::ExitStatusExt as _, time::Duration};
@@ -18,7 +20,8 @@ use super::{
 };
 
 const PAUSE: &str = "title: a pause\nbaseline: 50ms\nsettle: 1s\nmethod:\n  \
-    - process_pause: { target: { cmdline: 'sleep TAG', max_targets: 2 } }\n    for: 200ms\n";
+    - process_pause: { target: { cmdline: 'sleep TAG', max_targets: 2 }, by: signal }\n    \
+    for: 200ms\n";
 
 /// A hypothesis about the victims, and a fault beside it.
 fn scenario(expect: &str, fault: &str) -> String {

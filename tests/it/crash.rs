@@ -5,6 +5,10 @@
     reason = "a seed that was rolled is said, so that it can be said again"
 )]
 
+mod docker;
+mod every;
+mod table;
+
 use std::{
     collections::BTreeMap,
     path::PathBuf,
@@ -44,7 +48,7 @@ hypothesis:
     expect: { count: { min: 2 } }
     every: 40ms
 method:
-  - process_pause: { target: { cmdline: 'sleep TAG', max_targets: 3 } }
+  - process_pause: { target: { cmdline: 'sleep TAG', max_targets: 3 }, by: signal }
     for: 400ms
   - cpu_burn: { percent: 20, cores: 2 }
     for: 300ms
@@ -57,7 +61,7 @@ const LONG: &str = "\
 title: a long pause
 max: 10m
 method:
-  - process_pause: { target: { cmdline: 'sleep TAG', max_targets: 3 } }
+  - process_pause: { target: { cmdline: 'sleep TAG', max_targets: 3 }, by: signal }
     for: 5m
 ";
 

@@ -136,9 +136,9 @@ impl Ground {
         quiet(&mut self.holdfast(&["chaos", "run", &file])).spawn().expect("it starts")
     }
 
-    /// Which victims are stopped.
+    /// Which victims are stopped, by a signal or by tracing.
     pub(crate) fn stopped(&self) -> Vec<bool> {
-        self.pids().into_iter().map(|it| state(it) == Some('T')).collect()
+        self.pids().into_iter().map(|it| matches!(state(it), Some('T' | 't'))).collect()
     }
 
     /// No victim is stopped.

@@ -3,7 +3,7 @@
 use crate::{
     collectors::cgroup_tree::{Hierarchy, Layout, Roll, groups},
     world::{
-        roots::{Kept, Roots},
+        roots::{self, Kept, Roots},
         shelf::{Shelf, Spot},
     },
 };
@@ -93,6 +93,17 @@ impl Consumers {
     }
 }
 
+/// Microseconds of each group since it began, up to so many.
+pub(crate) fn groups_now(roots: &Roots, most: usize) -> Vec<(String, u64)> {
+    let Some(cpu) = Layout::find(roots).cpu else { return Vec::new() };
+    let file = if cpu.is_v2 { "cpu.stat" } else { "cpuacct.usage" };
+    let now = |name: String| {
+        let path = cpu.root.join(name.trim_start_matches('/')).join(file);
+        Some((name, usage(&roots::read(&path).ok()?, cpu.is_v2)?))
+    };
+    groups(&cpu.root).into_iter().take(most).filter_map(now).collect()
+}
+
 /// Microseconds of a group.
 fn usage(text: &str, is_v2: bool) -> Option<u64> {
     if is_v2 {
@@ -103,7 +114,7 @@ fn usage(text: &str, is_v2: bool) -> Option<u64> {
 }
 
 /// Microseconds of the machine: busy and all. A tick is a hundredth of a second.
-fn machine(stat: &str) -> Option<(u64, u64)> {
+pub(crate) fn machine(stat: &str) -> Option<(u64, u64)> {
     let line = stat.lines().next()?.strip_prefix("cpu ")?;
     let ticks: Option<Vec<u64>> =
         line.split_ascii_whitespace().take(8).map(|it| it.parse().ok()).collect();

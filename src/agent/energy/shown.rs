@@ -10,7 +10,7 @@ use crate::{
     collector::{Blank, Collector, Samples, many, wide},
     collectors::cgroup_tree::unit,
     meters::carbon::{self, Bounded},
-    source::Counters,
+    source::counters::Counters,
     world::roots::Roots,
 };
 
@@ -38,7 +38,7 @@ impl Collector for Shown {
         show_shares(&sums, samples);
         show_carbon(&sums, samples);
         let counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
-        show_sci(&sums, counters.sum(&sums.functional_unit), samples);
+        show_sci(&sums, counters.sum(&sums.sci.per), samples);
         Ok(())
     }
 }
@@ -179,12 +179,13 @@ fn show_sci(sums: &Sums, units: Option<f64>, samples: &mut Samples) {
     if !is_known || carbon.unaccounted > all * UNACCOUNTED_MAX {
         return;
     }
-    let grams = carbon.grams.values().fold(Bounded::default(), |sum, it| sum.plus(*it));
+    let grams = carbon.all_grams().minus(sums.sci.grams_before);
+    let units = units.map(|it| it + sums.sci.units_before);
     let Some(sci) = units.and_then(|units| carbon::sci(grams, units)) else { return };
     let help = "Software carbon intensity (ISO/IEC 21031) since the agent's start: grams of CO2e \
                 for each unit of this business counter.";
     samples.gauge("holdfast_carbon_sci_grams", help);
     for (bound, grams) in [("low", sci.low), ("estimate", sci.best), ("high", sci.high)] {
-        samples.row(&[("bound", bound), ("unit", &sums.functional_unit)], grams);
+        samples.row(&[("bound", bound), ("unit", &sums.sci.per)], grams);
     }
 }

@@ -23,10 +23,21 @@ pub(super) struct Sums {
     /// Why each meter that was tried is blind; none: it sees.
     pub(super) meters: BTreeMap<&'static str, Option<String>>,
     pub(super) coefficients: Option<(String, String)>,
-    pub(super) functional_unit: String,
+    pub(super) sci: Sci,
     pub(super) carbon: CarbonSums,
     /// Groups that found no room: now, and so far.
     pub(super) refused: (usize, u64),
+}
+
+/// What grams are divided by: R.
+#[derive(Debug, Default)]
+pub(super) struct Sci {
+    /// The business counter.
+    pub(super) per: String,
+    /// What it had counted before this start of the agent.
+    pub(super) units_before: f64,
+    /// What was emitted before it was R.
+    pub(super) grams_before: Bounded,
 }
 
 /// One domain's.
@@ -58,6 +69,12 @@ pub(super) struct CarbonSums {
     pub(super) unaccounted: f64,
     pub(super) accounted: f64,
     pub(super) missing: BTreeMap<&'static str, String>,
+}
+
+impl CarbonSums {
+    pub(super) fn all_grams(&self) -> Bounded {
+        self.grams.values().fold(Bounded::default(), |sum, it| sum.plus(*it))
+    }
 }
 
 impl Sum {

@@ -8,6 +8,7 @@ use self::metric::{Metric, clean, split};
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples, Type},
+    export::{Export, Origin},
     pattern::Sieve,
     world::roots::{self, Kept, Roots},
 };
@@ -20,6 +21,7 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: false,
     health: None,
     make: |setup| {
@@ -27,6 +29,83 @@ pub const KIND: CollectorKind = CollectorKind {
         Box::new(Hwmon { chips: Vec::new(), found: Vec::new(), sieve })
     },
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[
+    Export::of(
+        &["node_hwmon_chip_names"],
+        &[Origin::Sys("class/hwmon/*")],
+        "a sensor chip and its driver (CONFIG_HWMON; `sensors-detect` finds them); \
+         virtual machines have none",
+    ),
+    Export::of(
+        &["node_hwmon_sensor_label"],
+        &[Origin::Sys("class/hwmon/*/*_label")],
+        "a sensor chip and its driver (CONFIG_HWMON; `sensors-detect` finds them); \
+         virtual machines have none",
+    ),
+    Export::of(
+        &["node_hwmon_temp_celsius", "node_hwmon_temp_*"],
+        &[Origin::Sys("class/hwmon/*/temp*_input")],
+        "a sensor chip and its driver (CONFIG_HWMON; `sensors-detect` finds them); \
+         virtual machines have none",
+    ),
+    Export::of(
+        &["node_hwmon_fan_rpm", "node_hwmon_fan_*"],
+        &[Origin::Sys("class/hwmon/*/fan*")],
+        "a sensor chip and its driver (CONFIG_HWMON; `sensors-detect` finds them); \
+         virtual machines have none",
+    ),
+    Export::of(
+        &["node_hwmon_in_*"],
+        &[Origin::Sys("class/hwmon/*/in*")],
+        "a sensor chip and its driver (CONFIG_HWMON; `sensors-detect` finds them); \
+         virtual machines have none",
+    ),
+    Export::of(
+        &["node_hwmon_curr_*"],
+        &[Origin::Sys("class/hwmon/*/curr*")],
+        "a sensor chip and its driver (CONFIG_HWMON; `sensors-detect` finds them); \
+         virtual machines have none",
+    ),
+    Export::of(
+        &["node_hwmon_power_*"],
+        &[Origin::Sys("class/hwmon/*/power*_*")],
+        "a sensor chip and its driver (CONFIG_HWMON; `sensors-detect` finds them); \
+         virtual machines have none",
+    ),
+    Export::of(
+        &["node_hwmon_energy_*"],
+        &[Origin::Sys("class/hwmon/*/energy*")],
+        "a sensor chip and its driver (CONFIG_HWMON; `sensors-detect` finds them); \
+         virtual machines have none",
+    ),
+    Export::of(
+        &["node_hwmon_humidity", "node_hwmon_humidity_*"],
+        &[Origin::Sys("class/hwmon/*/humidity*")],
+        "a sensor chip and its driver (CONFIG_HWMON; `sensors-detect` finds them); \
+         virtual machines have none",
+    ),
+    Export::of(
+        &["node_hwmon_pwm", "node_hwmon_pwm_*"],
+        &[Origin::Sys("class/hwmon/*/pwm*")],
+        "a sensor chip and its driver (CONFIG_HWMON; `sensors-detect` finds them); \
+         virtual machines have none",
+    ),
+    Export::of(
+        &[
+            "node_hwmon_freq_*",
+            "node_hwmon_intrusion_*",
+            "node_hwmon_cpu_*",
+            "node_hwmon_voltage_regulator_version",
+            "node_hwmon_beep_enabled",
+            "node_hwmon_update_interval_seconds",
+        ],
+        &[Origin::Sys("class/hwmon/*")],
+        "a sensor chip and its driver (CONFIG_HWMON; `sensors-detect` finds them); \
+         virtual machines have none",
+    ),
+];
 
 #[derive(Debug)]
 struct Hwmon {
@@ -90,7 +169,8 @@ impl Hwmon {
             for Element { sensor, metric, file } in &mut chip.elements {
                 // Sensors that are asleep or broken say nothing, or no number.
                 let Ok(text) = file.read() else { continue };
-                let Ok(value) = text.trim_ascii().parse::<f64>() else { continue };
+                let value = text.trim_ascii().parse::<f64>().ok().filter(|it| it.is_finite());
+                let Some(value) = value else { continue };
                 let row = (&*metric, &*chip.name, &**sensor, value * metric.scale);
                 families.entry(&metric.name).or_default().push(row);
             }

@@ -10,6 +10,7 @@ use super::cgroup_tree::{self, Layout};
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples, many, wide},
+    export::{Export, Origin},
     pattern::Sieve,
     world::{
         bus::Bus,
@@ -25,6 +26,7 @@ pub const KIND: CollectorKind = CollectorKind {
         needs: &[],
         example: "",
     },
+    exports: EXPORTS,
     blocks: true,
     health: None,
     make: |setup| {
@@ -32,6 +34,30 @@ pub const KIND: CollectorKind = CollectorKind {
         Box::new(Systemd::new(sieve))
     },
 };
+
+/// What it can bring, and what that takes.
+const EXPORTS: &[Export] = &[
+    Export::of(
+        &["node_systemd_unit_state", "holdfast_systemd_units_source_info"],
+        &[Origin::Root("run/systemd/system"), Origin::Sys("fs/cgroup/system.slice")],
+        "systemd as the machine's first process",
+    ),
+    Export::of(
+        &[
+            "node_systemd_units",
+            "node_systemd_system_running",
+            "node_systemd_version",
+            "node_systemd_virtualization_info",
+            "node_systemd_service_restart_total",
+            "node_systemd_timer_last_trigger_seconds",
+            "node_systemd_socket_accepted_connections_total",
+            "node_systemd_socket_current_connections",
+            "node_systemd_socket_refused_connections_total",
+        ],
+        &[Origin::Root("run/dbus")],
+        "systemd, and the message bus at /run/dbus/system_bus_socket, which the agent may use",
+    ),
+];
 
 /// The bus of the system.
 const SOCKET: &str = "/run/dbus/system_bus_socket";
@@ -161,7 +187,10 @@ fn version(said: &str) -> Option<f64> {
     let mut parts = said.split(|it: char| !it.is_ascii_digit());
     let whole = parts.next()?;
     let fraction = said.get(whole.len()..)?.starts_with('.').then(|| parts.next()).flatten();
-    format!("{whole}.{}", fraction.unwrap_or_default()).parse().ok()
+    format!("{whole}.{}", fraction.unwrap_or_default())
+        .parse()
+        .ok()
+        .filter(|it: &f64| it.is_finite())
 }
 
 fn show_states(units: &[Unit], samples: &mut Samples) {

@@ -100,6 +100,7 @@ fn head(evidence: &Evidence) -> Markup {
             (say::length(run.length_us)) " · on " (host) " · by " (run.operator)
             " · run " code { (run.id) }
         }
+        @if let Some(labels) = run.labels() { p.meta { (labels) } }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The system's message bus (D-Bus), over its socket: questions and answers, nothing else.
 
 pub mod wire;
+pub mod writer;
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -11,7 +12,10 @@ use std::{
 
 use tokio::time::Instant;
 
-use self::wire::{Kind, MESSAGE_MAX, Message, Writer};
+use self::{
+    wire::{Kind, MESSAGE_MAX, Message},
+    writer::Writer,
+};
 use super::roots::Unread;
 
 /// So many questions are asked before their answers are awaited.

@@ -227,6 +227,14 @@ impl Host for LinuxHost {
         }
         .boxed()
     }
+
+    fn asked(
+        &self,
+        argv: Vec<String>,
+        limit: Duration,
+    ) -> BoxFuture<'_, Result<Finished, HostError>> {
+        self.command(argv, limit)
+    }
 }
 
 fn number(signal: Signal) -> rustix::process::Signal {

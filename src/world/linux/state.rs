@@ -186,6 +186,13 @@ impl StateFolder {
         replace(&self.root.join(name), bytes, 0o644).map_err(|why| self.unusable(why))
     }
 
+    /// The same, and makes the folder if it is not there.
+    pub fn keep(&self, name: &str, bytes: &[u8]) -> Result<(), StateError> {
+        let made = DirBuilder::new().recursive(true).mode(0o755).create(&self.root);
+        made.map_err(|why| self.unusable(why))?;
+        self.write(name, bytes)
+    }
+
     /// Removes what writers that died left half written: `.NAME.PID.tmp`.
     fn sweep(&self) -> std::io::Result<()> {
         for item in fs::read_dir(&self.root)? {

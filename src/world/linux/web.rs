@@ -3,7 +3,7 @@
 use std::{sync::OnceLock, time::Duration};
 
 use futures_util::future::{BoxFuture, FutureExt as _};
-use reqwest::{Client, redirect::Policy};
+use reqwest::{Client, ClientBuilder, redirect::Policy};
 
 use crate::world::{
     host::HostError,
@@ -32,20 +32,21 @@ impl LinuxWeb {
     }
 }
 
+fn builder() -> ClientBuilder {
+    Client::builder()
+        .pool_max_idle_per_host(0)
+        .redirect(Policy::none())
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        .tcp_nodelay(true)
+        .user_agent(concat!("holdfast/", env!("CARGO_PKG_VERSION")))
+}
+
 fn build() -> Result<Client, String> {
     // Somebody may have installed one before: then that one serves as well.
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         tracing::trace!("a TLS provider is installed already");
     }
-    let builder = || {
-        Client::builder()
-            .pool_max_idle_per_host(0)
-            .redirect(Policy::none())
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .tcp_nodelay(true)
-            .user_agent(concat!("holdfast/", env!("CARGO_PKG_VERSION")))
-    };
     // A machine without any certificate store can still be asked over plain HTTP.
     builder()
         .build()
@@ -60,12 +61,28 @@ impl Web for LinuxWeb {
     fn ask(&self, ask: Ask) -> BoxFuture<'_, Result<Answer, WebError>> {
         async move {
             let timeout = ask.timeout;
-            match tokio::time::timeout(timeout, exchange(self.client()?, ask)).await {
-                Ok(answer) => answer,
-                Err(_) => Err(WebError::NoAnswer(late(timeout))),
-            }
+            let unix = ask.url.strip_prefix("unix:").and_then(|it| it.split_once(':'));
+            let Some((socket, path)) = unix else {
+                return within(timeout, exchange(self.client()?, ask)).await;
+            };
+            // Even a client that will speak in plain text wants a TLS provider to be there.
+            self.client()?;
+            let client = builder().tls_certs_only(std::iter::empty()).unix_socket(socket).build();
+            let client = client.map_err(|why| WebError::NotARequest(chain(&why)))?;
+            let url = format!("http://localhost{path}");
+            within(timeout, exchange(&client, Ask { url, ..ask })).await
         }
         .boxed()
+    }
+}
+
+async fn within(
+    limit: Duration,
+    answer: impl Future<Output = Result<Answer, WebError>>,
+) -> Result<Answer, WebError> {
+    match tokio::time::timeout(limit, answer).await {
+        Ok(answer) => answer,
+        Err(_) => Err(WebError::NoAnswer(late(limit))),
     }
 }
 

@@ -37,7 +37,7 @@ fn hostile_events_are_refused_one_by_one_and_make_no_series() {
     let series = |page: &BTreeMap<String, Family>| -> usize {
         page.iter()
             .filter(|(name, _)| {
-                ["node_", "_energy_", "_watts", "_carbon_", "_cgroup", "_top_"]
+                ["node_", "_energy_", "_watts", "_carbon_", "_cgroup", "_top_", "_utilisation_"]
                     .iter()
                     .all(|it| !name.contains(it))
             })

@@ -98,3 +98,35 @@ fn a_hung_mount_costs_that_mount_alone_and_comes_back() {
         all.iter().any(|it| hung(&it) && it.1 == 0.0).then_some(())
     });
 }
+
+/// `statfs`, where nobody ever answers for what lies below `/srv`.
+fn never(path: &Path) -> Result<Volume, Unread> {
+    if path.to_string_lossy().contains("/srv") {
+        std::thread::park_timeout(Duration::from_mins(10));
+    }
+    roots::volume(path)
+}
+
+#[test]
+fn a_server_that_takes_many_mounts_with_it_does_not_take_the_others() {
+    let machine = machine();
+    let mut mounts = "/dev/root / ext4 rw 0 0\n".to_owned();
+    for at in 0..20 {
+        mounts +=
+            &["server:/", &at.to_string(), " /srv/", &at.to_string(), " nfs rw 0 0\n"].concat();
+    }
+    mounts += "/dev/last /last ext4 rw 0 0\n";
+    std::fs::create_dir_all(machine.path().join("root/last")).unwrap();
+    std::fs::write(machine.path().join("proc/1/mounts"), mounts).unwrap();
+    let setup = Setup { volume: never, ..Setup::default() };
+    let entries = vec![Entry::of(&collectors::filesystem::KIND, &setup)];
+    let roots = Roots::new(machine.path().join("proc"), "/sys", machine.path().join("root"));
+    // As the agent has it: whatever hangs must fit into it.
+    let mut scrape = Scrape::new(entries, roots, holdfast::agent::config::DEADLINE).unwrap();
+    let page = until("those that answer are shown", || {
+        let page = parse(&page(&mut scrape));
+        (page.get("node_filesystem_size_bytes")?.rows.len() == 2).then_some(page)
+    });
+    let errors = &page["node_filesystem_device_error"].rows;
+    assert_eq!((errors.len(), errors.values().sum::<f64>().to_string().as_str()), (22, "20"));
+}

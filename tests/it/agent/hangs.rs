@@ -16,6 +16,7 @@ use holdfast::{
     },
     collector::{Blank, Collector, CollectorKind, Samples, Setup},
     collectors,
+    export::Card,
     world::roots::Roots,
 };
 
@@ -35,6 +36,7 @@ impl Collector for Panics {
 
 static PANICS: CollectorKind = CollectorKind {
     about: &About { name: "panics", summary: "panics", needs: &[], example: "" },
+    exports: &[],
     blocks: false,
     health: None,
     make: |_| Box::new(Panics(0)),
@@ -73,6 +75,7 @@ impl Collector for Hangs {
 
 static HANGS: CollectorKind = CollectorKind {
     about: &About { name: "hangs", summary: "hangs", needs: &[], example: "" },
+    exports: &[],
     blocks: true,
     health: None,
     make: |_| Box::new(Hangs(0)),
@@ -139,7 +142,7 @@ fn whoever_hangs_unforeseen_costs_itself_and_one_thread_and_comes_back() {
     let roots = Roots::new(machine.path().join("proc"), "/sys", "/");
     let waits = |name: &'static str| {
         let gate = Arc::clone(&gate);
-        Entry::own(name, move || Waits(Arc::clone(&gate), name, 0))
+        Entry::own(card(name), move || Waits(Arc::clone(&gate), name, 0))
     };
     let of = |kind| Entry::of(kind, &Setup::default());
     let entries = vec![
@@ -178,7 +181,7 @@ async fn a_client_that_goes_away_amid_a_scrape_leaves_the_next_one_whole() {
     let roots = Roots::new(machine.path().join("proc"), "/sys", "/");
     let inner = Arc::clone(&gate);
     let entries = vec![
-        Entry::own("slow", move || Waits(Arc::clone(&inner), "slow", 0)),
+        Entry::own(card("slow"), move || Waits(Arc::clone(&inner), "slow", 0)),
         Entry::of(LOAD, &Setup::default()),
     ];
     let mut scrape = Scrape::new(entries, roots, Duration::from_secs(20)).unwrap();
@@ -189,4 +192,9 @@ async fn a_client_that_goes_away_amid_a_scrape_leaves_the_next_one_whole() {
     assert!(page.contains_key("node_load1") && page.contains_key("slow"));
     let success = &page["node_scrape_collector_success"].rows;
     assert!(success.values().all(|it| *it > 0.5), "{success:?}");
+}
+
+fn card(name: &'static str) -> Card {
+    let about = About { name, summary: "waits", needs: &[], example: "" };
+    Card { about: Box::leak(Box::new(about)), exports: &[] }
 }

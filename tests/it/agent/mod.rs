@@ -4,13 +4,19 @@
 mod backwards;
 mod carbon;
 mod corners;
+mod declared;
+mod doctor;
 mod energy;
 mod events;
+mod foresight;
 mod forms;
 mod groups;
 mod hangs;
 mod hardware;
+mod landing;
+mod large;
 mod names;
+mod netlink;
 mod patterns;
 pub(crate) mod power;
 mod settings;
@@ -122,6 +128,7 @@ fn masked(page: &str) -> String {
         name.starts_with("process_")
             || name.starts_with("node_filesystem_") && !name.ends_with("_error")
             || name.starts_with("node_timex_")
+            || name.starts_with("holdfast_idle_watched_")
             || matches!(name, "node_time_seconds" | "node_scrape_collector_duration_seconds")
     };
     let builds = [
@@ -298,7 +305,7 @@ fn openmetrics_and_text_say_the_same() {
     let state = state();
     let machine = tree("tests/fixtures/machine");
     let agent = agent_on(&machine, state.path());
-    let path = "/metrics?exclude[]=energy&exclude[]=time";
+    let path = "/metrics?exclude[]=energy&exclude[]=time&exclude[]=utilisation";
     let form = |accept: &str| ask(agent.address, "GET", path, &[("Accept", accept)], "");
     let (text, open) = (form("text/plain"), form("application/openmetrics-text;version=1.0.0"));
     assert!(text.headers.contains("text/plain; version=0.0.4; charset=utf-8"), "{}", text.headers);

@@ -10,7 +10,10 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use holdfast::world::bus::wire::{Kind, Message, Writer};
+use holdfast::world::bus::{
+    wire::{Kind, Message},
+    writer::Writer,
+};
 
 use super::{node_exporter_at, page, scrape, value};
 use crate::beside::{Family, get, machine, parse, state, tool, until};

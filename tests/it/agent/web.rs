@@ -112,7 +112,11 @@ fn prometheus_scrapes_over_tls_with_a_certificate_and_a_password() {
         let body = get(address, "/api/v1/targets").body;
         let said: serde_json::Value = serde_json::from_str(&body).ok()?;
         let all = said["data"]["activeTargets"].as_array()?.clone();
-        let is_known = |it: &serde_json::Value| it["health"] != "unknown";
+        // A machine that is busy with other tests may be too slow for one scrape.
+        let is_known = |it: &serde_json::Value| {
+            let is_late = it["lastError"].as_str().is_some_and(|it| it.contains("deadline"));
+            it["health"] != "unknown" && !is_late
+        };
         (all.len() == 3 && all.iter().all(is_known)).then_some(all)
     });
     for target in targets {
@@ -131,7 +135,7 @@ fn prometheus_scrapes_over_tls_with_a_certificate_and_a_password() {
 }
 
 #[test]
-fn passwords_are_asked_for_and_a_changed_file_counts_at_once_unless_it_is_bad() {
+fn passwords_are_asked_for_and_a_changed_file_counts_soon_unless_it_is_bad() {
     let state = tempfile::tempdir().unwrap();
     let file = state.path().join("web.yml");
     let documented = fs::read_to_string(tree("docs/web-config.yml")).unwrap();
@@ -157,10 +161,12 @@ fn passwords_are_asked_for_and_a_changed_file_counts_at_once_unless_it_is_bad() 
     write("basic_auth_users: {alice: nonsense}\n");
     assert_eq!(status(agent.address, "alice", "test"), 200, "a bad file keeps the old one");
     write(&format!("basic_auth_users: {{bob: {hash}}}\n"));
+    until("bob is let in", || (status(agent.address, "bob", "test") == 200).then_some(()));
     assert_eq!(status(agent.address, "alice", "test"), 401);
-    assert_eq!(status(agent.address, "bob", "test"), 200);
     write("");
-    assert_eq!(get(agent.address, "/-/ready").status, 200, "an empty file asks for nothing");
+    until("an empty file asks for nothing", || {
+        (get(agent.address, "/-/ready").status == 200).then_some(())
+    });
 }
 
 #[test]

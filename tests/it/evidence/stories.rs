@@ -132,6 +132,9 @@ pub(crate) fn began(story: &Story) -> Began {
         vars: [("link_delay".to_owned(), format!("{}ms", story.lag))].into(),
         seed: 42,
         program: "1.2.3".to_owned(),
+        tags: vec![],
+        owner: String::new(),
+        controls: vec![],
         operator: "li.na".to_owned(),
         host: host(),
         plan: PHASES

@@ -33,7 +33,7 @@ use holdfast::{
         expect::{Bound, Expect},
         read::script,
     },
-    source::Counters,
+    source::counters::Counters,
     sources::{self, events},
     world::{
         bus::wire::{Message, Reader},
@@ -178,7 +178,7 @@ pub(super) fn carbon(bytes: &[u8]) {
 
 /// Events: what is counted stays finite and declared, what is not says why.
 pub(super) fn events(bytes: &[u8]) {
-    let mut counters = Counters::new(sources::DECLARED);
+    let mut counters = Counters::new(sources::standard());
     let before = shown(&counters).series();
     match (events::KIND.read)(bytes) {
         Ok(all) => {

@@ -1,0 +1,71 @@
+//! Stops a container, and starts it again.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::{
+    about::{About, Need},
+    action::{Action, Effect, Failure, Plan, Refusal},
+    container::{Container, SOCKET},
+    journal::entry::UndoClass,
+    world::World,
+};
+
+/// Stops `container`, by name or id, of the Docker that listens at `socket`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ContainerStop {
+    container: String,
+    #[serde(default = "socket")]
+    socket: String,
+}
+
+fn socket() -> String {
+    SOCKET.to_owned()
+}
+
+impl Action for ContainerStop {
+    const ABOUT: &'static About = &About {
+        name: "container_stop",
+        summary: "stops a container of Docker's, and starts it again",
+        needs: &[Need::Docker],
+        example: "container: ledger\n",
+    };
+    const CLASS: UndoClass = UndoClass::Guardian;
+    type Undo = Container;
+
+    async fn plan(&self, world: &World) -> Result<Plan<Container>, Refusal> {
+        let (undo, state) = Container::find(&self.socket, &self.container, world).await?;
+        if !state.running || state.paused {
+            return Err(Refusal::NotReady(format!("{} does not run", self.container)));
+        }
+        Ok(Plan {
+            will: format!("stop the container {} ({})", self.container, undo.short()),
+            by_hand: vec![undo.by_hand("start")],
+            undo,
+        })
+    }
+
+    async fn apply(&self, container: &Container, world: &World) -> Result<(), Failure> {
+        container.tell("stop", world).await
+    }
+
+    async fn effect(container: &Container, world: &World) -> Result<Effect, Failure> {
+        let is = container.state(world).await?.is_some_and(|it| !it.running);
+        let what = container.short();
+        Ok(if is {
+            Effect::Seen(format!("{what} does not run"))
+        } else {
+            Effect::NotSeen(format!("{what} still runs"))
+        })
+    }
+
+    async fn undo(container: &Container, world: &World) -> Result<(), Failure> {
+        match container.state(world).await? {
+            Some(it) if it.running => Ok(()),
+            Some(_) => container.tell("start", world).await,
+            // Whoever removed it has decided.
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! Every kind of fault that this machine allows, and every way to end its runner.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    fs,
+    net::TcpListener,
+    os::unix::fs::MetadataExt as _,
+    path::Path,
+    sync::Mutex,
+    thread,
+    time::{Duration, Instant},
+};
+
+use holdfast::journal::entry::Fact;
+use rustix::process::Signal;
+
+use super::{Instants, LEASE, PATIENCE, dice, docker::Docker, instants, table};
+use crate::ground::{Ground, args, processes, send, wait, within};
+
+/// A machine that is busy with other tests may be slow; how long it took is printed.
+const HEALED_MAX: Duration = Duration::from_secs(10);
+
+/// A kind of fault, as it is played here.
+pub(super) struct Case {
+    /// Its name.
+    pub(super) kind: &'static str,
+    /// Who heals.
+    pub(super) who: &'static str,
+    settings: &'static str,
+}
+
+const VICTIMS: &str = "target: { cmdline: 'sleep TAG', max_targets: 2 }";
+
+/// All of them. What has no way back is not here: nobody heals it.
+pub(super) const CASES: &[Case] = &[
+    Case {
+        kind: "clock_skew",
+        who: "kernel",
+        settings: "{ run: [sleep, TAG], by: 1h, clock: monotonic }",
+    },
+    Case {
+        kind: "container_pause",
+        who: "guardian",
+        settings: "{ container: ledger, socket: GROUND/docker.sock }",
+    },
+    Case {
+        kind: "container_stop",
+        who: "guardian",
+        settings: "{ container: ledger, socket: GROUND/docker.sock }",
+    },
+    Case { kind: "cpu_burn", who: "kernel", settings: "{ percent: 5, cores: 2 }" },
+    Case { kind: "cpu_throttle", who: "guardian", settings: "{ VICTIMS, percent: 10 }" },
+    Case { kind: "disk_fill", who: "kernel", settings: "{ path: GROUND, size: 16MiB }" },
+    Case {
+        kind: "exec",
+        who: "guardian",
+        settings: "{ run: [touch, GROUND/flag], undo: [rm, -f, GROUND/flag] }",
+    },
+    Case { kind: "fd_limit", who: "guardian", settings: "{ VICTIMS, limit: 16 }" },
+    Case {
+        kind: "file_fault",
+        who: "guardian",
+        settings: "{ path: GROUND/limits.conf, fault: content, content: nothing }",
+    },
+    Case { kind: "inode_fill", who: "kernel", settings: "{ path: GROUND, count: 200 }" },
+    Case { kind: "io_stress", who: "kernel", settings: "{ path: GROUND, size: 1MiB }" },
+    Case {
+        kind: "io_throttle",
+        who: "guardian",
+        settings: "{ VICTIMS, path: GROUND, each_second: 5MB }",
+    },
+    Case { kind: "memory_hog", who: "kernel", settings: "{ size: 16MiB }" },
+    Case { kind: "memory_limit", who: "guardian", settings: "{ VICTIMS, more: 64MiB }" },
+    Case { kind: "port_occupy", who: "kernel", settings: "{ address: '127.0.0.1:PORT' }" },
+    Case { kind: "process_pause", who: "kernel", settings: "{ VICTIMS, by: trace }" },
+    Case {
+        kind: "process_restart",
+        who: "guardian",
+        settings: "{ VICTIMS, start: [sh, GROUND/start] }",
+    },
+    Case { kind: "service_stop", who: "guardian", settings: "{ unit: cron }" },
+];
+
+/// One ground on which one of them is played.
+pub(super) struct Scene {
+    pub(super) ground: Ground,
+    docker: Docker,
+    port: u16,
+    file: std::path::PathBuf,
+    kind: &'static str,
+    before: Seen,
+}
+
+/// What others see of a machine: all that a fault here could change.
+#[derive(Debug, PartialEq, Eq)]
+struct Seen {
+    files: BTreeMap<String, (u64, u32, i64, Vec<u8>)>,
+    sleepers: usize,
+    stopped: usize,
+    limits: BTreeSet<String>,
+    groups: BTreeSet<String>,
+    containers: String,
+    port_is_free: bool,
+}
+
+impl Scene {
+    pub(super) fn new(case: &Case) -> Self {
+        let ground = Ground::new(2);
+        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = free.local_addr().expect("an address").port();
+        drop(free);
+        let docker = Docker::start(&ground.path().join("docker.sock"));
+        ground.file("limits.conf", "limit = 7\n");
+        ground.file("start", "for n in 1 2; do sleep TAG >/dev/null 2>&1 </dev/null & done\n");
+        let settings = case.settings.replace("VICTIMS", VICTIMS).replace("PORT", &port.to_string());
+        let text = format!("title: x\nmethod:\n  - {}: {settings}\n    for: 5m\n", case.kind);
+        let file = ground.file("every.yaml", &text);
+        let before = seen(&ground, &docker, port);
+        Self { ground, docker, port, file, kind: case.kind, before }
+    }
+
+    /// Why the program would not play it here; none if it would.
+    pub(super) fn refused(&self) -> Option<String> {
+        let path = self.file.display().to_string();
+        let done = self.ground.run(&["chaos", "run", "--dry-run", &path]);
+        let said = format!("{}{}", done.out, done.err);
+        let why = said.lines().rfind(|it| it.contains(self.kind)).unwrap_or(&said).trim();
+        (done.code != Some(0)).then(|| why.to_owned())
+    }
+
+    /// Something of it stands, for others to see.
+    fn stands(&self) -> bool {
+        self.holds() || !self.is_as_before()
+    }
+
+    fn holds(&self) -> bool {
+        self.ground.helpers().into_iter().any(|it| Some(it) != self.ground.guardian())
+    }
+
+    fn is_as_before(&self) -> bool {
+        seen(&self.ground, &self.docker, self.port) == self.before
+    }
+
+    fn is_healed(&self) -> bool {
+        !self.holds() && self.is_as_before()
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        // Those that a restart started are nobody's children.
+        for pid in sleepers(&self.ground) {
+            if !self.ground.pids().contains(&pid) {
+                send(pid, Signal::KILL);
+            }
+        }
+    }
+}
+
+fn sleepers(ground: &Ground) -> Vec<u32> {
+    let is = |it: &u32| args(*it) == ["sleep", ground.tag()];
+    processes().into_iter().filter(is).collect()
+}
+
+fn seen(ground: &Ground, docker: &Docker, port: u16) -> Seen {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(ground.path()).expect("a folder").flatten() {
+        let (name, path) = (entry.file_name().to_string_lossy().into_owned(), entry.path());
+        // What has gone since it was listed was there, which is all that is asked.
+        let Ok(it) = entry.metadata() else { continue };
+        if it.is_file() && !name.ends_with(".yaml") {
+            let bytes = fs::read(&path).unwrap_or_default();
+            files.insert(name, (it.ino(), it.mode(), it.mtime(), bytes));
+        }
+    }
+    let pids = sleepers(ground);
+    let lines = |file: &str, part: &str| {
+        let of = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+        let fits = |it: &&str| it.contains(part);
+        pids.iter()
+            .flat_map(|pid| of(pid).lines().filter(fits).map(str::to_owned).collect::<Vec<_>>())
+            .collect()
+    };
+    Seen {
+        files,
+        sleepers: pids.len(),
+        stopped: ground.stopped().into_iter().filter(|it| *it).count(),
+        limits: lines("limits", "Max open files"),
+        groups: lines("cgroup", ":"),
+        containers: docker.state(),
+        port_is_free: TcpListener::bind(("127.0.0.1", port)).is_ok(),
+    }
+}
+
+/// No group of a run's is left anywhere.
+fn no_groups(root: &Path, run: &str) -> bool {
+    let Ok(inside) = fs::read_dir(root) else { return true };
+    inside
+        .flatten()
+        .filter(|it| it.file_type().is_ok_and(|it| it.is_dir()))
+        .all(|it| !it.file_name().to_string_lossy().contains(run) && no_groups(&it.path(), run))
+}
+
+/// How a runner ends.
+struct Death {
+    case: &'static Case,
+    at: Option<Instants>,
+    signal: Signal,
+}
+
+impl Death {
+    /// Plays it out; tells how long healing took, if it stood.
+    fn die(&self) -> Option<Duration> {
+        let scene = Scene::new(self.case);
+        let mut runner = scene.ground.play(&scene.file);
+        match self.at {
+            Some(at) => at.wait(&scene.ground, &mut runner),
+            None => {
+                let ready = || scene.ground.has(|it| matches!(it, Fact::Effect { .. }));
+                let over = || scene.ground.has(|it| matches!(it, Fact::Failed { .. }));
+                assert!(within(PATIENCE, || ready() || over()), "{}: it acts", self.case.kind);
+                // A restart is over at once; all others are seen from outside.
+                let seen = || self.case.kind == "process_restart" || scene.stands() || over();
+                assert!(within(PATIENCE, seen), "{} is not seen", self.case.kind);
+            }
+        }
+        let story = format!("{} {:?} {:?}", self.case.kind, self.signal, self.at);
+        send(runner.id(), self.signal);
+        let death = Instant::now();
+        let limit = if self.signal == Signal::STOP { LEASE + HEALED_MAX } else { HEALED_MAX };
+        let healed = within(limit, || scene.is_healed());
+        assert!(
+            healed,
+            "{story}: {:?}",
+            (seen(&scene.ground, &scene.docker, scene.port), &scene.before)
+        );
+        let took = death.elapsed();
+        let over = || runner.try_wait().expect("a child of ours").is_some();
+        if self.signal == Signal::STOP && !within(LEASE + HEALED_MAX, over) {
+            // It hangs before it has a guardian to fence it, and so before it has begun anything.
+            let begun = scene.ground.has(|it| matches!(it, Fact::Intent(_)));
+            assert!(!begun, "{story}: nobody fences it");
+            send(runner.id(), Signal::KILL);
+        }
+        wait(&mut runner, PATIENCE);
+        assert!(within(PATIENCE, || scene.ground.helpers().is_empty()), "{story}: somebody lives");
+        if scene.ground.open() > 0 {
+            let done = scene.ground.run(&["recover"]);
+            assert_eq!(done.code, Some(0), "{story}: {done:?}");
+        }
+        scene.ground.assert_settled(&story);
+        assert!(scene.is_healed(), "{story}: and it stays so");
+        for (run, _) in scene.ground.journals() {
+            assert!(no_groups(Path::new("/sys/fs/cgroup"), &run), "{story}: a group is left");
+        }
+        let failed = scene.ground.has(|it| matches!(it, Fact::Failed { .. }));
+        (self.at.is_none() && !failed).then_some(took)
+    }
+}
+
+#[test]
+fn every_fault_that_this_machine_allows_goes_with_its_runner_at_any_instant() {
+    let mut dice = dice("every");
+    let (mut allowed, mut told) = (Vec::new(), BTreeMap::new());
+    for case in CASES {
+        match Scene::new(case).refused() {
+            None => allowed.push(case),
+            Some(why) => {
+                println!("{} is not allowed here: {why}", case.kind);
+                told.insert(case.kind, table::Healing::NotHere);
+            }
+        }
+    }
+    assert!(allowed.len() >= 6, "only {} kinds are allowed", allowed.len());
+    let signals = [Signal::KILL, Signal::TERM, Signal::INT, Signal::HUP, Signal::STOP];
+    let number = |it: u64| usize::try_from(it).expect("it is small");
+    let random = |n: u64| Death {
+        case: allowed[number(n) % allowed.len()],
+        at: Some(match n % 2 {
+            0 => Instants::AfterStart(Duration::from_millis(dice.below(600))),
+            _ => Instants::AfterFact(dice.below(5), Duration::from_micros(dice.below(3_000))),
+        }),
+        signal: signals[number(dice.below(5))],
+    };
+    let total = u64::try_from(allowed.len()).expect("a few");
+    let total = if instants(1) > 1 { 300 } else { 40_u64 }.saturating_sub(total);
+    let mut deaths: Vec<Death> = (0..total).map(random).collect();
+    deaths.extend(allowed.iter().map(|case| Death { case, at: None, signal: Signal::KILL }));
+    let (queue, told) = (Mutex::new(deaths), Mutex::new(told));
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while let Some(it) = { queue.lock().expect("no panic").pop() } {
+                    let Some(took) = it.die() else { continue };
+                    told.lock().expect("no panic").insert(it.case.kind, table::Healing::Took(took));
+                }
+            });
+        }
+    });
+    let told = told.into_inner().expect("no panic");
+    let mut text = String::new();
+    for line in table::lines(CASES, &told) {
+        writeln!(text, "{line}").expect("a String takes it");
+    }
+    println!("{text}");
+    table::bless(&text);
+}

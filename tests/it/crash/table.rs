@@ -1,0 +1,43 @@
+//! The table of who heals what, and how fast: printed by every run, kept by a blessed one.
+
+use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+
+use super::every::Case;
+
+const BEGIN: &str = "<!-- measured: begin -->\n";
+const END: &str = "<!-- measured: end -->\n";
+
+/// How a fault was healed.
+pub(super) enum Healing {
+    /// So long after the runner's death.
+    Took(Duration),
+    /// The machine does not allow it.
+    NotHere,
+}
+
+/// As Markdown.
+pub(super) fn lines(cases: &[Case], told: &BTreeMap<&str, Healing>) -> Vec<String> {
+    let mut lines =
+        vec!["| fault | who heals | healed after SIGKILL |".to_owned(), "|---|---|---|".to_owned()];
+    for it in cases {
+        let took = match told.get(it.kind) {
+            Some(Healing::Took(it)) => format!("{} ms", it.as_millis()),
+            Some(Healing::NotHere) => "refused by name where it was measured".to_owned(),
+            None => "not measured".to_owned(),
+        };
+        lines.push(format!("| `{}` | {} | {took} |", it.kind, it.who));
+    }
+    lines
+}
+
+/// Writes it into the page, if that was asked for.
+pub(super) fn bless(text: &str) {
+    if std::env::var_os("HOLDFAST_BLESS").is_none() {
+        return;
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/safety.md");
+    let page = fs::read_to_string(&path).expect("the page is there");
+    let (head, tail) = page.split_once(BEGIN).expect("it has a place for the table");
+    let (_, tail) = tail.split_once(END).expect("the place has an end");
+    fs::write(path, format!("{head}{BEGIN}\n{text}\n{END}{tail}")).expect("it can be written");
+}
