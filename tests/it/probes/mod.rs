@@ -101,7 +101,7 @@ async fn every_reading_that_is_told_is_announced() {
         // On a machine with nothing on it a probe is blind or sees that nothing is there.
         if let Ok(seen) = probe.look(&sim.world()).await {
             let known = |it: &&str| kind.readings.contains(it);
-            assert!(seen.0.keys().all(|it| known(it)), "{}: {seen:?}", kind.about.name);
+            assert!(seen.0.keys().all(known), "{}: {seen:?}", kind.about.name);
         }
     }
 }
