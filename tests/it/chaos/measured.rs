@@ -309,7 +309,7 @@ fn without_root_what_cannot_be_done_is_refused_by_name() {
     let nobody = |words: &[&str]| -> Done {
         let mut it = Command::new("setpriv");
         it.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]).arg(&own);
-        it.arg("--state").arg(ground.path().join("theirs/state")).args(words);
+        it.arg("--state").arg(ground.path().join("theirs/state")).args(words).arg("--yes");
         it.current_dir(ground.path()).output().expect("setpriv starts").into()
     };
     for (fault, remedy) in faults {
