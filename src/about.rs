@@ -21,8 +21,6 @@ pub enum Need {
     Kill,
     /// Read files that belong to root (`CAP_DAC_READ_SEARCH`), such as energy counters.
     ReadAll,
-    /// Trace processes of other users (`CAP_SYS_PTRACE`); one's own need nothing.
-    Trace,
     /// Make control groups: root, or a delegated group.
     Groups,
     /// Change limits of processes of other users (`CAP_SYS_RESOURCE`); one's own need nothing.
@@ -31,6 +29,11 @@ pub enum Need {
     Systemd,
     /// Speak to Docker's socket.
     Docker,
+    /// Change the network (`CAP_NET_ADMIN`): the machine's, or one of one's own.
+    Network,
+    /// Trace processes of other users, or where `kernel.yama.ptrace_scope` is above 0
+    /// (`CAP_SYS_PTRACE`); one's own need nothing else.
+    Trace,
 }
 
 impl Need {
@@ -39,11 +42,17 @@ impl Need {
         match self {
             Self::Kill => "run as the targets' user, as root, or with CAP_KILL",
             Self::ReadAll => "run as root or with CAP_DAC_READ_SEARCH",
-            Self::Trace => "run as the targets' user, as root, or with CAP_SYS_PTRACE",
             Self::Groups => "run as root, or have the targets' control group delegated",
             Self::Limits => "run as the targets' user, as root, or with CAP_SYS_RESOURCE",
             Self::Systemd => "run as root, or be allowed to by polkit",
             Self::Docker => "run as root or as a member of the group `docker`",
+            Self::Trace => {
+                "run as the targets' user with kernel.yama.ptrace_scope 0, as root, or with \
+                 CAP_SYS_PTRACE"
+            }
+            Self::Network => {
+                "run as root, with CAP_NET_ADMIN, or in a network of your own (`unshare -Urn`)"
+            }
         }
     }
 }

@@ -1,11 +1,9 @@
 //! The contract of those who read a corner of the machine, and what they fill.
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex},
 };
 
 use crate::{
@@ -15,7 +13,7 @@ use crate::{
     pattern::Patterns,
     world::{
         roots::{self, Roots, Unread, Volume},
-        tasks::Tasks,
+        tasks::{self, Tasks},
     },
 };
 
@@ -122,9 +120,6 @@ pub struct Samples {
     round: Option<u64>,
 }
 
-/// Numbers rounds; no two have the same number.
-static ROUNDS: AtomicU64 = AtomicU64::new(0);
-
 /// A piece of the text, by its ends.
 type Cut = (usize, usize);
 
@@ -195,7 +190,7 @@ impl Samples {
         self.families.clear();
         self.rows.clear();
         self.labels.clear();
-        self.round = Some(ROUNDS.fetch_add(1, Ordering::Relaxed));
+        self.round = Some(tasks::next_round());
     }
 
     /// Makes this a part of another refilling.
@@ -210,12 +205,9 @@ impl Samples {
 
     /// How far it is filled.
     pub fn mark(&self) -> Mark {
-        Mark {
-            text: self.text.len(),
-            families: self.families.len(),
-            rows: self.rows.len(),
-            labels: self.labels.len(),
-        }
+        let (text, families) = (self.text.len(), self.families.len());
+        let (rows, labels) = (self.rows.len(), self.labels.len());
+        Mark { text, families, rows, labels }
     }
 
     /// Takes back what was added since.
@@ -229,14 +221,12 @@ impl Samples {
     /// Takes over all that another one has, but for families that are here already: a page has
     /// each name once. Says how many rows were left out.
     pub fn append_new(&mut self, other: &Self) -> usize {
-        let theirs: std::collections::BTreeSet<&str> =
-            other.families().map(|it| it.name()).collect();
+        let theirs: BTreeSet<&str> = other.families().map(|it| it.name()).collect();
         let here = self.families.iter().map(|it| self.piece(it.name));
-        let here: std::collections::BTreeSet<String> =
-            here.filter(|it| theirs.contains(it)).map(str::to_owned).collect();
+        let here = here.filter(|it| theirs.contains(it)).map(str::to_owned);
+        let here: BTreeSet<String> = here.collect();
         self.append_if(other, |name| !here.contains(name));
-        let clash = other.families().filter(|it| here.contains(it.name()));
-        clash.map(|it| it.rows().count()).sum()
+        other.families().filter(|it| here.contains(it.name())).map(|it| it.rows().count()).sum()
     }
 
     /// Keeps so many rows since the mark at most. Says how many were left out.

@@ -9,12 +9,15 @@ use crate::{
     world::{
         World,
         host::{HostError, ProcessId, Signal, Told},
+        linux::hold::Counts,
     },
 };
 
 /// How long a child may take until what it holds stands: looks, and the time between two. Filling a
 /// disk takes its time; a child that has ended is heard of at once.
 const STANDS: (u32, Duration) = (30_000, Duration::from_millis(2));
+/// How long harm may take to be done: looks, and the time between two.
+const ACTS: (u32, Duration) = (150, Duration::from_millis(20));
 /// How long it may take to be gone when it was killed.
 const GOES: (u32, Duration) = (200, Duration::from_millis(5));
 
@@ -62,6 +65,31 @@ impl Held {
     /// What the first of them last said of what it holds.
     pub fn told(&self, world: &World) -> Result<Told, Failure> {
         Ok(self.living(world)?.first().map_or(Told::Nothing, |it| world.host.told(it)))
+    }
+
+    /// Whether harm was done, as children tell it that count (`world::linux::hold::count`): waits a
+    /// while for some.
+    pub async fn counted(&self, what: &str, world: &World) -> Result<Effect, Failure> {
+        let mut counts = Counts::default();
+        let living = self.living(world)?;
+        let Some(child) = living.first() else {
+            return Ok(Effect::NotSeen("no child of ours runs".to_owned()));
+        };
+        for _ in 0..ACTS.0 {
+            counts = match world.host.told(child) {
+                Told::Stands(said) => serde_json::from_str(&said).unwrap_or_default(),
+                Told::Failed(why) => return Ok(Effect::NotSeen(why)),
+                Told::Nothing => counts,
+            };
+            if counts.harmed > 0 {
+                return Ok(Effect::Seen(format!(
+                    "{} of the first {} {what}",
+                    counts.harmed, counts.seen
+                )));
+            }
+            tokio::time::sleep(ACTS.1).await;
+        }
+        Ok(Effect::NotSeen(format!("in {:?}, 0 of {} {what}", ACTS.1 * ACTS.0, counts.seen)))
     }
 
     /// Ends them. Going back is done when nothing of ours runs any more.

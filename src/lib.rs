@@ -29,6 +29,7 @@ pub mod meter;
 pub mod probe;
 pub mod source;
 pub mod target;
+pub mod traffic;
 // floor: the script
 pub mod script;
 // floor: the player

@@ -1,8 +1,8 @@
 //! Samples as the two text forms of Prometheus.
 //!
 //! prometheus-client is the registry and writes `OpenMetrics` 1.0; text 0.0.4 is translated from
-//! it, a family at a time: rows are the same in both, and where they begin is noted while they are
-//! written, so that nobody looks for it. Help is escaped here: the library does not.
+//! it, a family at a time: where rows begin is noted while they are written, so that nobody looks
+//! for it. Help is escaped here, since the library leaves that to the caller.
 
 use std::{
     borrow::Cow,

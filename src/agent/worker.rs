@@ -21,7 +21,7 @@ pub(crate) struct Worker {
     is_fresh: bool,
     since: Instant,
     spare: Samples,
-    roots: Roots,
+    roots: Box<Roots>,
 }
 
 struct Job {
@@ -57,7 +57,7 @@ impl Worker {
             is_fresh: false,
             since: Instant::now(),
             spare: Samples::default(),
-            roots: own,
+            roots: Box::new(own),
         })
     }
 

@@ -184,7 +184,7 @@ fn throttles(roots: &Roots) -> Vec<Throttle> {
 
 fn show_throttles(all: &mut [Throttle], samples: &mut Samples) {
     let count = |file: &mut Option<Kept>| -> Option<f64> {
-        file.as_mut()?.read().ok()?.trim_end().parse().ok()
+        file.as_mut()?.read().ok()?.trim_end().parse().ok().filter(|it: &f64| it.is_finite())
     };
     let help = "Number of times this CPU core has been throttled.";
     samples.counter("node_cpu_core_throttles_total", help);

@@ -30,37 +30,30 @@ const EXPORTS: &[Export] = &[
     Export::of(
         &["holdfast_disk_state_info"],
         &[Origin::Sys("block/*/device/state")],
-        "a SCSI, ATA or NVMe disk",
+        "a disk whose driver tells its state, as SCSI, ATA and NVMe disks have it",
     ),
     Export::of(
-        &["holdfast_disk_commands_total", "holdfast_disk_commands_done_total"],
+        &[
+            "holdfast_disk_commands_total",
+            "holdfast_disk_commands_done_total",
+            "holdfast_disk_command_errors_total",
+            "holdfast_disk_command_timeouts_total",
+        ],
         &[Origin::Sys("block/*/device/iorequest_cnt")],
-        "a SCSI or ATA disk",
-    ),
-    Export::of(
-        &["holdfast_disk_command_errors_total"],
-        &[Origin::Sys("block/*/device/ioerr_cnt")],
-        "a SCSI or ATA disk",
-    ),
-    Export::of(
-        &["holdfast_disk_command_timeouts_total"],
-        &[Origin::Sys("block/*/device/iotmo_cnt")],
-        "a SCSI or ATA disk, and Linux 6.1",
+        "a SCSI or ATA disk (CONFIG_SCSI); the timeouts since Linux 6.3",
     ),
     Export::of(
         &["holdfast_disk_array_degraded", "holdfast_disk_array_mismatches"],
-        &[Origin::Sys("block/*/md")],
-        "a software RAID with redundancy (CONFIG_MD)",
+        &[Origin::Sys("block/*/md/degraded")],
+        "a software RAID with redundancy (CONFIG_BLK_DEV_MD)",
     ),
     Export::of(
-        &["holdfast_disk_filesystem_errors"],
+        &[
+            "holdfast_disk_filesystem_errors",
+            "holdfast_disk_filesystem_last_error_timestamp_seconds",
+        ],
         &[Origin::Sys("fs/ext4/*/errors_count")],
-        "a mounted ext4 file system",
-    ),
-    Export::of(
-        &["holdfast_disk_filesystem_last_error_timestamp_seconds"],
-        &[Origin::Sys("fs/ext4/*/last_error_time")],
-        "an ext4 file system that has seen an error: it is well that this is missing",
+        "a mounted ext4 file system; the time only after an error",
     ),
 ];
 

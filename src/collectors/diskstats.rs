@@ -319,6 +319,7 @@ impl Diskstats {
                 let known = self.known.get(&disk.number);
                 let value = known.filter(|it| it.contains_key("ID_ATA"));
                 let value = value.and_then(|it| it.get(property)?.parse::<f64>().ok());
+                let value = value.filter(|it| it.is_finite());
                 if let Some(value) = value {
                     samples.row(&[("device", &disk.name)], value);
                 }

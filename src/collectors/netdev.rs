@@ -176,8 +176,7 @@ impl Netdev {
             };
             // Old kernels lack the file, and the device may have just gone.
             let Ok(text) = file.read() else { continue };
-            let count = text.trim_end().parse::<f64>();
-            let count = count.map_err(|_| Blank::odd(path(), "it is not a number"))?;
+            let count = number(&path(), Some(text.trim_end()))?;
             samples.row(&[("device", &device.name)], count);
         }
         Ok(())

@@ -25,8 +25,8 @@ pub const KIND: CollectorKind = CollectorKind {
 /// What it can bring, and what that takes.
 const EXPORTS: &[Export] = &[Export::of(
     &["node_nvme_info"],
-    &[Origin::Sys("class/nvme/*")],
-    "an NVMe disk (CONFIG_BLK_DEV_NVME)",
+    &[Origin::Sys("class/nvme/nvme*")],
+    "an NVMe controller (CONFIG_BLK_DEV_NVME)",
 )];
 
 #[derive(Debug)]

@@ -117,7 +117,7 @@ fn version(text: &str) -> Option<f64> {
         *mark == "." && text.get(..*at).is_some_and(|before| !before.contains('.'))
     });
     let end = ends.next().map_or(text.len(), |(at, _)| at);
-    text.get(..end)?.trim_end_matches('.').parse().ok()
+    text.get(..end)?.trim_end_matches('.').parse().ok().filter(|it: &f64| it.is_finite())
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     about::{About, Need},
-    collector::{Blank, Collector, CollectorKind, Samples},
+    collector::{Blank, Collector, CollectorKind, Samples, wide},
     export::{Export, Origin},
     world::roots::{self, Kept, Roots},
 };
@@ -116,7 +116,9 @@ fn zones(roots: &Roots) -> Vec<Zone> {
         let zone = folder.join(&entry);
         let Ok(said) = roots::read(&zone.join("name")) else { continue };
         let range = roots::read(&zone.join("max_energy_range_uj")).ok();
-        let Some(range) = range.and_then(|it| it.trim_end().parse::<f64>().ok()) else { continue };
+        let Some(range) = range.and_then(|it| it.trim_end().parse::<u64>().ok()).map(wide) else {
+            continue;
+        };
         let said = said.trim_ascii();
         let numbered = said.split_once('-').filter(|(_, number)| is_digits(number));
         let name = numbered.map_or(said, |(name, _)| name).to_owned();

@@ -240,6 +240,10 @@ impl Hypothesis {
         } else if worst(|it| it != Verdict::Pass) {
             let (blind, why) = (count(Verdict::Inconclusive), last_why(Verdict::Inconclusive));
             (Verdict::Inconclusive, format!("{blind} of {n} looks saw nothing; the last: {why}"))
+        } else if count(Verdict::Pass) == 0 {
+            // Too few to be too much, and not one that was good: that is no proof of anything.
+            let few = format!("none of {n} looks was good, and {failures} bad ones are too much");
+            (Verdict::Inconclusive, few)
         } else {
             let bad = n - count(Verdict::Pass);
             let more = if bad == 0 { String::new() } else { format!(", {bad} were tolerated") };

@@ -3,6 +3,7 @@
 pub mod asker;
 pub mod bounds;
 pub mod bus;
+pub mod calls;
 pub mod clock;
 pub mod dial;
 pub mod dice;
@@ -14,6 +15,7 @@ pub mod folder;
 pub mod host;
 pub mod kept;
 pub mod linux;
+pub mod net;
 pub mod netlink;
 pub mod roots;
 pub mod rules;
@@ -28,7 +30,8 @@ pub mod web;
 use std::sync::Arc;
 
 use crate::world::{
-    bounds::Bounds, clock::Clock, dial::Dial, dice::Dice, host::Host, rules::Rules, web::Web,
+    bounds::Bounds, clock::Clock, dial::Dial, dice::Dice, host::Host, net::Net, rules::Rules,
+    web::Web,
 };
 
 /// The hands and eyes that an action or a probe is given.
@@ -36,6 +39,8 @@ use crate::world::{
 pub struct World {
     /// Processes, files, commands.
     pub host: Arc<dyn Host>,
+    /// Packets and connections.
+    pub net: Arc<dyn Net>,
     /// Requests to services.
     pub web: Arc<dyn Web>,
     /// Conversations with services that speak no HTTP.

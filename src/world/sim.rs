@@ -16,6 +16,8 @@ use crate::world::{
     dial::{Datagram, Dial, DialError, Handshake, Query, Rows, Shown, Talk, Talked},
     files::{File, FileState, Opened},
     host::{Finished, HOLD, Host, HostError, Process, ProcessId, Sent, Signal, Told},
+    net::{Connection, Net, Table},
+    rules::Rules,
     store::{Care, Store},
     web::{Answer, Ask, Method, Web, WebError},
 };
@@ -49,6 +51,8 @@ pub struct Machine {
     pub containers: BTreeMap<String, (bool, bool)>,
     /// What services say, by address; a request that changes something changes this.
     pub web: BTreeMap<String, String>,
+    /// TCP connections.
+    pub connections: BTreeSet<Connection>,
     /// Commands that were run.
     pub commands: Vec<Vec<String>>,
     /// The run's journal. Not a part of the world that a run must restore.
@@ -124,11 +128,13 @@ impl Sim {
     pub fn world(&self) -> World {
         World {
             host: Arc::new(self.clone()),
+            net: Arc::new(self.clone()),
             web: Arc::new(self.clone()),
             dial: Arc::new(self.clone()),
             clock: Arc::new(SimClock),
             mark: String::new(),
-            rules: Arc::default(),
+            // Nobody depends on a simulated machine: what must be allowed is.
+            rules: Arc::new(Rules { allow: vec!["syscall_fault".to_owned()], ..Rules::default() }),
             act: 0,
             bounds: Arc::default(),
         }
@@ -302,6 +308,30 @@ impl Host for Sim {
         let code = Some(if active { 0 } else { 3 });
         std::future::ready(Ok(Finished { code, said: said.to_owned(), output: said.to_owned() }))
             .boxed()
+    }
+}
+
+impl Net for Sim {
+    fn rehearse(&self, _: &Table) -> Result<(), HostError> {
+        Ok(())
+    }
+
+    fn login_ports(&self) -> Result<Vec<u16>, HostError> {
+        Ok(vec![22])
+    }
+
+    fn connections(&self) -> Result<Vec<Connection>, HostError> {
+        Ok(self.lock().0.connections.iter().cloned().collect())
+    }
+
+    fn can_reset(&self) -> Result<(), HostError> {
+        Ok(())
+    }
+
+    fn reset(&self, which: &Connection) -> Result<Sent, HostError> {
+        let gone = !self.lock().0.connections.contains(which);
+        self.whole(|machine| machine.connections.remove(which))?;
+        Ok(if gone { Sent::Gone } else { Sent::Delivered })
     }
 }
 

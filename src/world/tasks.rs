@@ -4,7 +4,11 @@
 //! bound, which spares two of three system calls. A process's threads are listed only when the
 //! ones that are known are not all there are.
 
-use std::{fmt::Write as _, os::fd::OwnedFd};
+use std::{
+    fmt::Write as _,
+    os::fd::OwnedFd,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use rustix::fs::{Mode, OFlags};
 
@@ -20,6 +24,14 @@ use super::{
 const OPEN_MAX: usize = 512;
 /// What the kernel says of a task is never longer.
 const SMALL: usize = 2048;
+
+/// Numbers rounds; no two have the same number.
+static ROUNDS: AtomicU64 = AtomicU64::new(0);
+
+/// The number of a round that begins.
+pub fn next_round() -> u64 {
+    ROUNDS.fetch_add(1, Ordering::Relaxed)
+}
 
 /// All processes.
 #[derive(Debug, Default)]

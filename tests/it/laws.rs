@@ -4,7 +4,7 @@
 
 mod chance;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::SocketAddr};
 
 use holdfast::{
     engine::{
@@ -23,7 +23,10 @@ use holdfast::{
         lines::{Act, Script},
         read,
     },
-    world::sim::{Cut, Machine, Sim, process},
+    world::{
+        net::Connection,
+        sim::{Cut, Machine, Sim, process},
+    },
 };
 
 const RUN: &str = "20260101T000000Z-00000001";
@@ -79,6 +82,14 @@ fn clean() -> Machine {
     }
     // What a fault changes must be there to be changed, and a library to be loaded.
     machine.files.insert("/etc/ledger/limits.conf".to_owned(), b"limit = 7\n".to_vec());
+    for peer in words(|it| it.parse::<SocketAddr>().is_ok()) {
+        let peer = peer.parse().expect("an address");
+        for cookie in [1, 2] {
+            let local =
+                SocketAddr::from(([10, 0, 0, 1], 40_000 + u16::try_from(cookie).unwrap_or(0)));
+            machine.connections.insert(Connection { local, peer, device: 0, cookie, user: 0 });
+        }
+    }
     for url in words(|it| it.starts_with("http://")) {
         machine.web.insert(url, r#"{"role":"primary"}"#.to_owned());
     }

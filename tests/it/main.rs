@@ -21,6 +21,7 @@ mod hostile;
 mod journal;
 mod laws;
 mod manifest;
+mod net;
 mod postgres;
 mod probes;
 mod runs;

@@ -169,7 +169,8 @@ impl Hwmon {
             for Element { sensor, metric, file } in &mut chip.elements {
                 // Sensors that are asleep or broken say nothing, or no number.
                 let Ok(text) = file.read() else { continue };
-                let Ok(value) = text.trim_ascii().parse::<f64>() else { continue };
+                let value = text.trim_ascii().parse::<f64>().ok().filter(|it| it.is_finite());
+                let Some(value) = value else { continue };
                 let row = (&*metric, &*chip.name, &**sensor, value * metric.scale);
                 families.entry(&metric.name).or_default().push(row);
             }

@@ -187,7 +187,10 @@ fn version(said: &str) -> Option<f64> {
     let mut parts = said.split(|it: char| !it.is_ascii_digit());
     let whole = parts.next()?;
     let fraction = said.get(whole.len()..)?.starts_with('.').then(|| parts.next()).flatten();
-    format!("{whole}.{}", fraction.unwrap_or_default()).parse().ok()
+    format!("{whole}.{}", fraction.unwrap_or_default())
+        .parse()
+        .ok()
+        .filter(|it: &f64| it.is_finite())
 }
 
 fn show_states(units: &[Unit], samples: &mut Samples) {

@@ -7,6 +7,8 @@ use rustix::{
     process::{Signal, getppid, set_parent_process_death_signal},
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::world::host::Told;
 
 /// What a child says of itself is a line of so many bytes at most, and lies in a page of memory
@@ -41,4 +43,20 @@ pub fn tell(told: &Told) {
     if let Err(why) = pwrite(io::stdout(), &line, 0) {
         tracing::debug!("nobody can be told: {why}");
     }
+}
+
+/// What a child has counted so far, for those that look whether a fault acts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counts {
+    /// What fitted.
+    pub seen: u64,
+    /// What of it came to harm.
+    pub harmed: u64,
+}
+
+/// Tells the parent that all stands, and what was counted.
+pub fn count(counts: Counts) {
+    let said = serde_json::to_string(&counts).expect("two numbers are plain data");
+    tell(&Told::Stands(said));
 }

@@ -12,10 +12,13 @@ pub mod held;
 pub mod hold;
 pub mod host;
 pub mod load;
+pub mod net;
 pub mod proc;
+mod ptrace;
 pub mod served;
 pub mod state;
 pub mod store;
+pub mod trace;
 pub mod watch;
 pub mod web;
 
@@ -24,13 +27,14 @@ use std::{path::PathBuf, sync::Arc};
 use crate::world::{
     World,
     host::HostError,
-    linux::{clock::LinuxClock, dial::LinuxDial, host::LinuxHost, web::LinuxWeb},
+    linux::{clock::LinuxClock, dial::LinuxDial, host::LinuxHost, net::LinuxNet, web::LinuxWeb},
 };
 
 /// The world as it is. `program` is this executable: children that hold things for us run it.
 pub fn world(program: PathBuf) -> Result<World, HostError> {
     Ok(World {
         host: Arc::new(LinuxHost::new(program)?),
+        net: Arc::new(LinuxNet),
         web: Arc::new(LinuxWeb::new()?),
         dial: Arc::new(LinuxDial),
         clock: Arc::new(LinuxClock),

@@ -35,7 +35,13 @@ use holdfast::{
     },
     source::counters::Counters,
     sources::{self, events},
-    world::{bus::wire::Message, dns, linux::proc, netlink, rules::Rules},
+    world::{
+        bus::wire::{Message, Reader},
+        dns,
+        linux::proc,
+        netlink,
+        rules::Rules,
+    },
 };
 use tempfile::TempDir;
 
@@ -134,7 +140,7 @@ pub(super) fn bus(bytes: &[u8]) {
             let again = plain.bytes();
             assert_eq!(Message::read(&again), Ok(Some((plain, again.len()))));
             drop(message.reader().variant());
-            drop(message.reader().list(4, |it| it.text()));
+            drop(message.reader().list(4, Reader::text));
             drop(message.reader().list(8, |it| Ok((it.text()?, it.variant()?))));
         }
         Ok(None) => {}

@@ -1,0 +1,41 @@
+//! The real network, over netlink sockets of our own: no program, no library, no `unsafe`.
+
+mod devices;
+mod diag;
+pub mod dns;
+pub mod door;
+mod expr;
+mod netlink;
+pub mod nft;
+mod question;
+pub mod relay;
+
+use crate::world::{
+    host::{HostError, Sent},
+    net::{Connection, Net, Table},
+};
+
+/// This machine's network, or the network namespace that this process is in.
+pub struct LinuxNet;
+
+impl Net for LinuxNet {
+    fn rehearse(&self, table: &Table) -> Result<(), HostError> {
+        nft::rehearse(table)
+    }
+
+    fn login_ports(&self) -> Result<Vec<u16>, HostError> {
+        diag::login_ports()
+    }
+
+    fn connections(&self) -> Result<Vec<Connection>, HostError> {
+        diag::connections()
+    }
+
+    fn can_reset(&self) -> Result<(), HostError> {
+        diag::can_reset()
+    }
+
+    fn reset(&self, which: &Connection) -> Result<Sent, HostError> {
+        diag::reset(which)
+    }
+}
