@@ -369,7 +369,6 @@ mod tests {
         samples.gauge("a", "A.").row(&[("x", "1")], 1.0);
         let mark = samples.mark();
         samples.counter("b_total", "B.").row(&[("y", "2")], 2.0).row(&[], 3.0);
-        assert_eq!(samples.series(), 3);
         samples.back_to(mark);
         assert_eq!(samples.families().map(|it| it.rows().count()).collect::<Vec<_>>(), [1]);
     }
@@ -394,9 +393,8 @@ mod tests {
         samples.gauge("full", "F.").row(&[("x", "1"), ("y", "2")], 1.0).row(&[("x", "3")], 2.0);
         samples.gauge("last", "L.");
         let families: Vec<_> = samples.families().collect();
-        assert_eq!(families.iter().map(FamilyView::name).collect::<Vec<_>>(), ["full"]);
-        let rows: Vec<Vec<_>> =
-            families[0].rows().map(|row| row.labels().collect::<Vec<_>>()).collect();
+        assert!(families.len() == 1 && families[0].name() == "full");
+        let rows: Vec<Vec<_>> = families[0].rows().map(|row| row.labels().collect()).collect();
         assert_eq!(rows, [vec![("x", "1"), ("y", "2")], vec![("x", "3")]]);
     }
 }
