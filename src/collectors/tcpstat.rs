@@ -173,11 +173,11 @@ impl Counts {
     /// Takes a message in. Says 1 for one that `TIME_WAIT`'s count contains as well.
     fn take(&mut self, message: &[u8]) -> Option<u64> {
         let state = usize::from(*message.get(STATE_AT)?).checked_sub(1)?;
+        let queue = |at: usize| netlink::number(message, at).map(u64::from);
+        let (received, sent) = queue(RECEIVED_AT).zip(queue(SENT_AT))?;
         self.add(state)?;
-        self.received += u64::from(netlink::number(message, RECEIVED_AT)?);
-        if state != LISTEN {
-            self.sent += u64::from(netlink::number(message, SENT_AT)?);
-        }
+        self.received += received;
+        self.sent += if state == LISTEN { 0 } else { sent };
         let is_late = state == FIN_WAIT2 && message.get(TIMER_AT) == Some(&TIME_WAIT_TIMER);
         Some(u64::from(is_late))
     }

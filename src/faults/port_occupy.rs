@@ -1,6 +1,7 @@
 //! Takes a port before the service that wants it, as a forgotten process would.
 
-use std::{convert::Infallible, net::SocketAddr};
+use core::net::SocketAddr;
+use std::convert::Infallible;
 
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -18,7 +18,8 @@ use crate::{
 };
 
 /// Ends the processes that fit `target`, and runs `start`; without it, their supervisor is waited
-/// for. `start` must return when it has started them, and leave them running.
+/// for. `start` must return when it has started them, and leave them running. It must do nothing
+/// where they run already, as `systemctl start` does: whoever goes back may run it again.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProcessRestart {

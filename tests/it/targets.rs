@@ -211,7 +211,7 @@ fn what_a_scenario_denies_is_not_touched_on_the_real_machine() {
 fn a_dry_run_with_a_seed_names_those_that_the_run_touches() {
     let ground = Ground::new(6);
     let text = "title: x\nmethod:\n  \
-        - process_pause: { target: { cmdline: 'sleep TAG', percent: 50 } }\n    for: 50ms\n";
+        - process_pause: { target: { cmdline: 'sleep TAG', percent: 50 }, by: signal }\n    for: 50ms\n";
     let path = ground.file("x.yaml", text).display().to_string();
     let dry = ground.run(&["chaos", "run", "--dry-run", "--seed", "3", &path]);
     let planned = |pid: &u32| dry.out.contains(&format!("kill -CONT {pid}\n"));

@@ -1,9 +1,11 @@
 //! What a fault declares is what others measure.
+#![expect(clippy::print_stdout, reason = "what was measured, and what is passed over, is said")]
 
 use std::{
     fs,
     io::Read as _,
     net::{TcpListener, TcpStream},
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -247,7 +249,6 @@ fn a_process_at_its_limit_can_open_nothing_more() {
 
 #[test]
 fn a_file_comes_back_as_the_very_file_that_it_was() {
-    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
     for (fault, content) in [
         ("fault: remove", None),
         ("fault: truncate", Some("")),
@@ -288,7 +289,6 @@ fn without_root_what_cannot_be_done_is_refused_by_name() {
     let victim = ground.victim("sleep", &["7199"]);
     for path in [ground.path().to_owned(), ground.path().join("theirs")] {
         fs::create_dir_all(&path).expect("a folder");
-        use std::os::unix::fs::PermissionsExt as _;
         fs::set_permissions(path, fs::Permissions::from_mode(0o777)).expect("it is ours");
     }
     let own = ground.path().join("holdfast");
@@ -309,7 +309,7 @@ fn without_root_what_cannot_be_done_is_refused_by_name() {
     let nobody = |words: &[&str]| -> Done {
         let mut it = Command::new("setpriv");
         it.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]).arg(&own);
-        it.arg("--state").arg(ground.path().join("theirs/state")).args(words);
+        it.arg("--state").arg(ground.path().join("theirs/state")).args(words).arg("--yes");
         it.current_dir(ground.path()).output().expect("setpriv starts").into()
     };
     for (fault, remedy) in faults {

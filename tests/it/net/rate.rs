@@ -91,9 +91,9 @@ fn as_much_gets_through_as_was_asked_for() {
 }
 
 /// How long bytes take there and back again, in whole.
-fn round(at: SocketAddr, bytes: usize) -> std::io::Result<Duration> {
+fn round(at: SocketAddr, bytes: usize, limit: Duration) -> std::io::Result<Duration> {
     let mut near = TcpStream::connect(at)?;
-    near.set_read_timeout(Some(PATIENCE))?;
+    near.set_read_timeout(Some(limit))?;
     let sent: Vec<u8> = (0_u8..=255).cycle().take(bytes).collect();
     let mut got = vec![0; bytes];
     let begun = Instant::now();
@@ -117,21 +117,24 @@ fn what_is_late_is_late_by_what_was_asked_for_and_whole() {
                 thread::spawn(move || std::io::copy(&mut &far, &mut &far));
             }
         });
-        let before = round(at, 8).expect("all comes back");
+        let before = round(at, 8, PATIENCE).expect("all comes back");
         let fault = format!(
             "network_delay: {{ delay: 60ms, traffic: {{ address: '{at}', direction: both }} }}"
         );
         let it = Standing::begin(&fault, || {
-            round(at, 8).expect("all comes back");
+            round(at, 8, PATIENCE).expect("all comes back");
         });
         assert!(it.effect().starts_with("pass"), "{}", it.effect());
-        let late = (0..20).map(|_| round(at, 8).expect("all comes back")).min().expect("some");
+        let late =
+            (0..20).map(|_| round(at, 8, PATIENCE).expect("all comes back")).min().expect("some");
         println!("a round took {before:?}, and {late:?} with twice 60 ms");
         assert!(
             late >= Duration::from_millis(119) && late < Duration::from_millis(160),
             "{late:?}"
         );
-        round(at, 3_000_000).expect("all comes back");
-        it.kill(|| round(at, 8).is_ok_and(|it| it < Duration::from_millis(100)));
+        round(at, 3_000_000, PATIENCE).expect("all comes back");
+        it.kill(|| {
+            round(at, 8, Duration::from_millis(100)).is_ok_and(|it| it < Duration::from_millis(100))
+        });
     });
 }

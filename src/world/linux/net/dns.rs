@@ -71,17 +71,17 @@ struct Liar {
 pub fn hold(table: &Table, lie: Lie) -> Result<Infallible, String> {
     let liar = Rc::new(Liar { lie, counts: Cell::default(), open: Semaphore::new(OPEN_MAX) });
     LocalSet::new().block_on(&door::runtime()?, async {
-        let opened = Door::open().await.map_err(|why| format!("could not listen: {why}"))?;
+        let opened = Door::open().await?;
         let conntrack = Socket::open(netlink::NETFILTER)
             .map_err(|why| format!("could not open a netlink socket: {why}"))?;
         can_look_up(&conntrack)?;
         let conntrack = Rc::new(conntrack);
         // It stands as long as the loop below, which never ends.
-        let _owned = opened.lead(table)?;
-        for it in opened.udp {
+        let (_owned, tcp, udp) = opened.lead(table)?;
+        for it in udp {
             tokio::task::spawn_local(datagrams(it, Rc::clone(&liar), Rc::clone(&conntrack)));
         }
-        for it in opened.tcp {
+        for it in tcp {
             tokio::task::spawn_local(connections(it, Rc::clone(&liar)));
         }
         Ok(door::tell(|| liar.counts.get()).await)

@@ -17,7 +17,10 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 use crate::world::{
     linux::{
         hold::{self, Counts},
-        net::nft::Owned,
+        net::{
+            netlink::Socket,
+            nft::{self, Owned},
+        },
     },
     net::{Harm, Table},
 };
@@ -31,45 +34,55 @@ const CONNECTS_MAX: Duration = Duration::from_secs(30);
 
 /// A port of this machine's loopback addresses.
 pub(super) struct Door {
-    pub(super) port: u16,
-    pub(super) tcp: Vec<TcpListener>,
-    pub(super) udp: Vec<UdpSocket>,
+    /// By which others are led here. It is opened before all else, because a dying process closes
+    /// last what it opened first: who is connected to us must hear of our end while what we say is
+    /// still taken for the other side's word.
+    leads: Socket,
+    port: u16,
+    tcp: Vec<TcpListener>,
+    udp: Vec<UdpSocket>,
 }
 
 impl Door {
     /// A free port, for both protocols and, where there is one, both loopback addresses.
-    pub(super) async fn open() -> io::Result<Self> {
+    pub(super) async fn open() -> Result<Self, String> {
+        let leads = nft::open().map_err(|why| why.to_string())?;
         let mut last = io::Error::other("no port is free");
         for _ in 0..20 {
-            match Self::try_open().await {
-                Ok(it) => return Ok(it),
+            match Self::listen().await {
+                Ok((port, tcp, udp)) => return Ok(Self { leads, port, tcp, udp }),
                 Err(why) => last = why,
             }
         }
-        Err(last)
+        Err(format!("could not listen: {last}"))
     }
 
-    async fn try_open() -> io::Result<Self> {
+    async fn listen() -> io::Result<(u16, Vec<TcpListener>, Vec<UdpSocket>)> {
         let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = first.local_addr()?.port();
-        let mut it = Self { port, tcp: vec![first], udp: Vec::new() };
-        it.udp.push(UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).await?);
+        let mut tcp = vec![first];
+        let mut udp = vec![UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).await?];
         match TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await {
             Ok(second) => {
-                it.tcp.push(second);
-                it.udp.push(UdpSocket::bind((Ipv6Addr::LOCALHOST, port)).await?);
+                tcp.push(second);
+                udp.push(UdpSocket::bind((Ipv6Addr::LOCALHOST, port)).await?);
             }
             // There is no IPv6 here, so that nobody will come by it.
             Err(why) if why.kind() != io::ErrorKind::AddrInUse => {}
             Err(why) => return Err(why),
         }
-        Ok(it)
+        Ok((port, tcp, udp))
     }
 
-    /// Leads to this door what `table` means.
-    pub(super) fn lead(&self, table: &Table) -> Result<Owned, String> {
+    /// Leads to this door what `table` means; gives what listens at it.
+    pub(super) fn lead(
+        self,
+        table: &Table,
+    ) -> Result<(Owned, Vec<TcpListener>, Vec<UdpSocket>), String> {
         let harm = Harm::Redirect { port: self.port, mark: MARK };
-        Owned::stand(&Table { harm, ..table.clone() }).map_err(|why| why.to_string())
+        let table = Table { harm, ..table.clone() };
+        let owned = Owned::stand_by(self.leads, &table).map_err(|why| why.to_string())?;
+        Ok((owned, self.tcp, self.udp))
     }
 }
 

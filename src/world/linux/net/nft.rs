@@ -171,7 +171,11 @@ fn families(chains: &[Chain]) -> Vec<Family> {
 impl Owned {
     /// Puts a table in place.
     pub fn stand(table: &Table) -> Result<Self, HostError> {
-        let socket = open()?;
+        Self::stand_by(open()?, table)
+    }
+
+    /// The same, by a socket that is open already.
+    pub(super) fn stand_by(socket: Socket, table: &Table) -> Result<Self, HostError> {
         let batch = Batch::of(table)?;
         socket.ask(&batch.end()).map_err(|why| said(table, why))?;
         let families = families(&Chain::all(table));
@@ -225,7 +229,8 @@ pub(super) fn rehearse(table: &Table) -> Result<(), HostError> {
     }
 }
 
-fn open() -> Result<Socket, HostError> {
+/// Opens a socket whose tables die with it.
+pub(super) fn open() -> Result<Socket, HostError> {
     Socket::open(netlink::NETFILTER).map_err(|why| match why {
         Errno::PROTONOSUPPORT => lacks("CONFIG_NETFILTER_NETLINK and CONFIG_NF_TABLES"),
         why => HostError::os("open a netlink socket", why),

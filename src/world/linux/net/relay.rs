@@ -57,10 +57,10 @@ impl Delay {
 pub fn hold(table: &Table, delay: Delay) -> Result<Infallible, String> {
     let counts = Rc::new(Cell::new(Counts::default()));
     LocalSet::new().block_on(&door::runtime()?, async {
-        let opened = Door::open().await.map_err(|why| format!("could not listen: {why}"))?;
+        let opened = Door::open().await?;
         // It stands as long as the loop below, which never ends.
-        let _owned = opened.lead(table)?;
-        for it in opened.tcp {
+        let (_owned, tcp, _) = opened.lead(table)?;
+        for it in tcp {
             tokio::task::spawn_local(listen(it, delay, Rc::clone(&counts)));
         }
         Ok(door::tell(|| counts.get()).await)
