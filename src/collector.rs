@@ -63,9 +63,6 @@ impl Default for Setup {
     }
 }
 
-/// So many characters say what is odd about a file, which may be quoted.
-const WHY_MAX: usize = 400;
-
 /// Why a corner stays blank in this scrape; completes "could not …".
 #[derive(Debug, thiserror::Error)]
 pub enum Blank {
@@ -89,9 +86,9 @@ pub enum Blank {
 }
 
 impl Blank {
-    /// A file says something that we do not understand.
+    /// A file says something that we do not understand, and that may be quoted, calmly.
     pub fn odd(file: impl Into<PathBuf>, why: impl Into<String>) -> Self {
-        Self::Odd { file: file.into(), why: calm(&why.into(), WHY_MAX) }
+        Self::Odd { file: file.into(), why: calm(&why.into(), 400) }
     }
 }
 
