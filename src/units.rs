@@ -189,7 +189,8 @@ impl FromStr for Size {
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let fits = |it: &&(&str, u64)| self.0 >= it.1 && self.0.is_multiple_of(it.1);
-        match SIZES.iter().rev().find(fits) {
+        // The largest that leaves a whole number: `2GB` is as many KiB, and nobody says so.
+        match SIZES.iter().filter(fits).max_by_key(|it| it.1) {
             Some((unit, each)) => write!(f, "{}{unit}", self.0 / each),
             None => write!(f, "{}B", self.0),
         }

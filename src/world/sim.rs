@@ -1,6 +1,7 @@
 //! A simulated machine that counts effects and can lose its power at any of them.
 
 mod fabric;
+mod peers;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,10 +14,9 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use crate::world::{
     World,
     clock::{Clock, Stamp},
-    dial::{Datagram, Dial, DialError, Handshake, Query, Rows, Shown, Talk, Talked},
     files::{File, FileState, Opened},
     host::{Finished, HOLD, Host, HostError, Process, ProcessId, Sent, Signal, Told},
-    net::{Connection, Net, Table},
+    net::Connection,
     rules::Rules,
     store::{Care, Store},
     web::{Answer, Ask, Method, Web, WebError},
@@ -311,30 +311,6 @@ impl Host for Sim {
     }
 }
 
-impl Net for Sim {
-    fn rehearse(&self, _: &Table) -> Result<(), HostError> {
-        Ok(())
-    }
-
-    fn login_ports(&self) -> Result<Vec<u16>, HostError> {
-        Ok(vec![22])
-    }
-
-    fn connections(&self) -> Result<Vec<Connection>, HostError> {
-        Ok(self.lock().0.connections.iter().cloned().collect())
-    }
-
-    fn can_reset(&self) -> Result<(), HostError> {
-        Ok(())
-    }
-
-    fn reset(&self, which: &Connection) -> Result<Sent, HostError> {
-        let gone = !self.lock().0.connections.contains(which);
-        self.whole(|machine| machine.connections.remove(which))?;
-        Ok(if gone { Sent::Gone } else { Sent::Delivered })
-    }
-}
-
 impl Web for Sim {
     fn ask(&self, ask: Ask) -> BoxFuture<'_, Result<Answer, WebError>> {
         async move {
@@ -356,35 +332,6 @@ impl Web for Sim {
         }
         .boxed()
     }
-}
-
-/// Nobody on a simulated machine speaks anything but HTTP; services that `web` names take calls.
-impl Dial for Sim {
-    fn talk(&self, talk: Talk) -> BoxFuture<'_, Result<Talked, DialError>> {
-        let there = self.lock().0.web.keys().any(|it| it.contains(&talk.to));
-        let answer = if there {
-            Ok(Talked { connected_in: Duration::ZERO, heard: Vec::new(), short: None })
-        } else {
-            Err(nobody(&talk.to))
-        };
-        async move { answer }.boxed()
-    }
-
-    fn datagram(&self, it: Datagram) -> BoxFuture<'_, Result<Vec<u8>, DialError>> {
-        async move { Err(nobody(&it.to)) }.boxed()
-    }
-
-    fn handshake(&self, it: Handshake) -> BoxFuture<'_, Result<Shown, DialError>> {
-        async move { Err(nobody(&it.to)) }.boxed()
-    }
-
-    fn query(&self, it: Query) -> BoxFuture<'_, Result<Rows, DialError>> {
-        async move { Err(nobody(&it.host)) }.boxed()
-    }
-}
-
-fn nobody(to: &str) -> DialError {
-    DialError::NotConnected(format!("nobody is at {to}"))
 }
 
 /// A file as it was when it was opened.
