@@ -63,9 +63,6 @@ impl Default for Setup {
     }
 }
 
-/// So many characters say what is odd about a file, which may be quoted.
-const WHY_MAX: usize = 400;
-
 /// Why a corner stays blank in this scrape; completes "could not …".
 #[derive(Debug, thiserror::Error)]
 pub enum Blank {
@@ -89,9 +86,9 @@ pub enum Blank {
 }
 
 impl Blank {
-    /// A file says something that we do not understand.
+    /// A file says something that we do not understand, and that may be quoted, calmly.
     pub fn odd(file: impl Into<PathBuf>, why: impl Into<String>) -> Self {
-        Self::Odd { file: file.into(), why: calm(&why.into(), WHY_MAX) }
+        Self::Odd { file: file.into(), why: calm(&why.into(), 400) }
     }
 }
 
@@ -369,7 +366,6 @@ mod tests {
         samples.gauge("a", "A.").row(&[("x", "1")], 1.0);
         let mark = samples.mark();
         samples.counter("b_total", "B.").row(&[("y", "2")], 2.0).row(&[], 3.0);
-        assert_eq!(samples.series(), 3);
         samples.back_to(mark);
         assert_eq!(samples.families().map(|it| it.rows().count()).collect::<Vec<_>>(), [1]);
     }
@@ -394,9 +390,8 @@ mod tests {
         samples.gauge("full", "F.").row(&[("x", "1"), ("y", "2")], 1.0).row(&[("x", "3")], 2.0);
         samples.gauge("last", "L.");
         let families: Vec<_> = samples.families().collect();
-        assert_eq!(families.iter().map(FamilyView::name).collect::<Vec<_>>(), ["full"]);
-        let rows: Vec<Vec<_>> =
-            families[0].rows().map(|row| row.labels().collect::<Vec<_>>()).collect();
+        assert!(families.len() == 1 && families[0].name() == "full");
+        let rows: Vec<Vec<_>> = families[0].rows().map(|row| row.labels().collect()).collect();
         assert_eq!(rows, [vec![("x", "1"), ("y", "2")], vec![("x", "3")]]);
     }
 }

@@ -31,6 +31,11 @@ pub const KIND: CollectorKind = CollectorKind {
 /// What it can bring, and what that takes.
 const EXPORTS: &[Export] = &[
     Export::of(
+        &["holdfast_filesystem_mounts_left_out"],
+        &[Origin::Proc("1/mounts")],
+        "procfs that shows the mounts of process 1",
+    ),
+    Export::of(
         &[
             "node_filesystem_avail_bytes",
             "node_filesystem_files",

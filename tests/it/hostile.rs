@@ -84,13 +84,16 @@ fn mutated(seeds: &[Vec<u8>], dice: &mut Dice) -> Vec<u8> {
 }
 
 /// How many inputs each target meets, beside those that are kept; fewer where each writes files.
-const INPUTS: u64 = 1_000;
-const INPUTS_OF_FILES: u64 = 250;
+const INPUTS: u64 = 600;
+const INPUTS_OF_FILES: u64 = 150;
+/// So many times as many when there is time (`tests/run --soak`).
+const SOAK: u64 = 20;
 
 /// Plays one target; says which input broke it.
 fn broken_by(name: &str) -> Option<String> {
     let mut target = target(name).expect("a target of this name");
-    let inputs = if target.writes { INPUTS_OF_FILES } else { INPUTS };
+    let times = if std::env::var_os("HOLDFAST_SOAK").is_some() { SOAK } else { 1 };
+    let inputs = times * if target.writes { INPUTS_OF_FILES } else { INPUTS };
     let mut dice = Dice(inputs);
     let seeds = target.seeds.clone();
     let fresh = (0..inputs).map(|_| mutated(&seeds, &mut dice));

