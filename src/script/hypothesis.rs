@@ -236,8 +236,9 @@ impl Hypothesis {
         (each.max(all), told.join("; "))
     }
 
-    /// Judges a stretch of looks one by one: fail if any window of `of` looks in a row has `failures` bad
-    /// ones, else inconclusive if any has as many that are bad or blind, or if nobody looked.
+    /// Judges a stretch of looks one by one: fail if any window of `of` looks in a row has
+    /// `failures` bad ones, else inconclusive if any has as many that are bad or blind, or if
+    /// nobody looked.
     fn judge_each(&self, looks: &[Look]) -> (Verdict, String) {
         let Threshold { failures, of } = self.threshold;
         let last_why = |grade| {
