@@ -41,7 +41,9 @@ fn main() {
         println!("  {line}");
     }
     println!("  resident memory of the runner at most: {rss_kib} KiB");
-    let trivial = "title: trivial\nmethod:\n  - cpu_burn: { percent: 1, cores: 1 }\n    for: 1ms\n";
+    let trivial = "title: trivial\nbaseline: 1ms\nhypothesis:\n  - name: h\n    \
+        file: { path: /proc/self/stat }\n    expect: { exists: 1 }\n    every: 1ms\n\
+        method:\n  - cpu_burn: { percent: 1, cores: 1 }\n    for: 1ms\n";
     let mut took: Vec<f64> =
         (0..TIMES).map(|n| play(folder.path(), &format!("t{n}"), trivial).0 * 1e3).collect();
     println!("a trivial run, its seal included: {} ms", figures(&mut took));
@@ -61,17 +63,22 @@ fn play(folder: &Path, name: &str, text: &str) -> (f64, u64) {
     let file = folder.join(format!("{name}.yaml"));
     std::fs::write(&file, text).expect("a file");
     let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
-    command.arg("--state").arg(folder.join(name)).args(["chaos", "run"]).arg(&file);
+    command.arg("--state").arg(folder.join(name)).args(["chaos", "run", "--yes"]);
+    command.arg(&file);
     let from = Instant::now();
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
     let (status, mut rss_kib) = (format!("/proc/{}/status", child.id()), 0);
-    while child.try_wait().expect("a child of ours").is_none() {
+    let ended = loop {
+        if let Some(it) = child.try_wait().expect("a child of ours") {
+            break it;
+        }
         let text = std::fs::read_to_string(&status).unwrap_or_default();
         let high = text.lines().find_map(|it| it.strip_prefix("VmHWM:"));
         let high = high.and_then(|it| it.split_whitespace().next()?.parse().ok());
         rss_kib = rss_kib.max(high.unwrap_or(0));
         std::thread::sleep(std::time::Duration::from_millis(1));
-    }
+    };
+    assert!(ended.success(), "{name} was not played to its end: {ended}");
     (from.elapsed().as_secs_f64(), rss_kib)
 }
 

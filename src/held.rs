@@ -19,7 +19,7 @@ const STANDS: (u32, Duration) = (30_000, Duration::from_millis(2));
 /// How long harm may take to be done: looks, and the time between two.
 const ACTS: (u32, Duration) = (150, Duration::from_millis(20));
 /// How long it may take to be gone when it was killed.
-const GOES: (u32, Duration) = (200, Duration::from_millis(5));
+const GOES: (u32, Duration) = (500, Duration::from_millis(2));
 
 /// The children of an act, by the mark that they bear. All that going back needs.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -19,7 +19,7 @@ pub async fn not_now(script: &Script, world: &World) -> Vec<String> {
         window.and_then(|it| it.closed(world.clock.stamp().wall_us)).into_iter().collect();
     for it in &script.safety.start_when {
         let asked = (&it.is, Sense::Always);
-        let Look(_, _, grade, note) = once(world.clock.now_us(), &*it.probe, asked, world).await;
+        let Look(_, _, grade, note, _) = once(world.clock.now_us(), &*it.probe, asked, world).await;
         match grade {
             Verdict::Pass => {}
             Verdict::Fail => why.push(format!("{}: {note}", it.name)),

@@ -141,7 +141,7 @@ impl Desk {
         let entries = journal.entries();
         let Some(entry) = entries.last() else { return Ok(()) };
         if let Some(keeper) = self.keeper.borrow_mut().as_mut() {
-            keeper.note(entry, || evidence::figures::figures(&evidence::fold::fold(entries)));
+            keeper.note_soon(entry, || evidence::figures::figures(&evidence::fold::fold(entries)));
         }
         (self.listener.borrow_mut())(entry);
         Ok(())
@@ -234,6 +234,7 @@ impl Desk {
             if self.is_busy_soon() {
                 continue;
             }
+            self.summarise();
             if self.rows().is_ok() && anchored.elapsed() > ANCHOR && self.anchor().is_ok() {
                 anchored = Instant::now();
             }
@@ -255,6 +256,13 @@ impl Desk {
     pub fn rows(&self) -> Result<(), HostError> {
         let facts = self.observer.borrow_mut().as_mut().map_or_else(Vec::new, Observer::take_facts);
         facts.into_iter().try_for_each(|it| self.write(it))
+    }
+
+    /// Brings the index up to date.
+    pub fn summarise(&self) {
+        if let Some(keeper) = self.keeper.borrow_mut().as_mut() {
+            keeper.save();
+        }
     }
 
     fn beat(&self) {

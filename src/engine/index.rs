@@ -17,6 +17,8 @@ pub struct Keeper {
     anchor: Stamp,
     /// Kinds of the run's faults, by act.
     kinds: std::collections::BTreeMap<u32, String>,
+    /// The file does not say all that is known.
+    behind: bool,
 }
 
 impl Keeper {
@@ -24,12 +26,20 @@ impl Keeper {
     pub fn open(state: &StateFolder, run: &str, anchor: Stamp) -> Self {
         let read = state.read(crate::journal::index::FILE).ok().flatten();
         let index = read.and_then(|it| serde_json::from_slice(&it).ok()).unwrap_or_default();
-        let (state, run) = (state.clone(), run.to_owned());
-        Self { state, run, index, anchor, kinds: std::collections::BTreeMap::new() }
+        let (state, run, kinds) =
+            (state.clone(), run.to_owned(), std::collections::BTreeMap::new());
+        Self { state, run, index, anchor, kinds, behind: false }
     }
 
     /// Folds one entry in; what was folded in before is passed over. Writes the file if it changed.
     pub fn note(&mut self, entry: &Entry, figures: impl FnOnce() -> Option<DrillFigures>) {
+        self.note_soon(entry, figures);
+        self.save();
+    }
+
+    /// The same, but what only readers of a run under way care for waits for [`Self::save`]: a
+    /// fault is not late for a summary. Should we die before, whoever takes over folds it in.
+    pub fn note_soon(&mut self, entry: &Entry, figures: impl FnOnce() -> Option<DrillFigures>) {
         let before = self.index.clone();
         if let Fact::Anchor(it) = &entry.fact {
             let (mono_us, boot_us, wall_us) = (it.mono_us, it.boot_us, it.wall_us);
@@ -49,7 +59,8 @@ impl Keeper {
                 it.upto = entry.n + 1;
             }
         }
-        if told(&before, &self.index) {
+        self.behind |= told(&before, &self.index);
+        if matches!(entry.fact, Fact::Ended { .. } | Fact::Stuck { .. }) {
             self.save();
         }
     }
@@ -126,7 +137,11 @@ impl Keeper {
         wall as f64 / 1e6
     }
 
-    fn save(&self) {
+    /// Writes the file, unless it says all that is known.
+    pub fn save(&mut self) {
+        if !std::mem::take(&mut self.behind) {
+            return;
+        }
         let bytes = serde_json::to_vec_pretty(&self.index).expect("an index is plain data");
         if let Err(why) = self.state.write(crate::journal::index::FILE, &bytes) {
             tracing::warn!("the agent will not hear of this: {why}");

@@ -263,11 +263,13 @@ pub(super) async fn once(
     let seen = probe.look(world).await;
     let took = world.clock.now_us().saturating_sub(sent);
     let short = |why: String| why.chars().take(200).collect::<String>();
-    match seen.map(|it| (expect.judge(&it), it)) {
-        Ok((Ok(()), _)) if sense == Sense::Always => Look(sent, took, Verdict::Pass, String::new()),
-        Ok((Ok(()), reading)) => Look(sent, took, Verdict::Fail, short(expect.shown(&reading))),
-        Ok((Err(_), _)) if sense == Sense::Never => Look(sent, took, Verdict::Pass, String::new()),
-        Ok((Err(why), _)) => Look(sent, took, Verdict::Fail, short(why)),
-        Err(blind) => Look(sent, took, Verdict::Inconclusive, short(blind.0)),
-    }
+    let numbers = seen.as_ref().map_or_else(|_| Vec::new(), |it| expect.measured(it));
+    let (grade, note) = match seen.map(|it| (expect.judge(&it), it)) {
+        Ok((Ok(()), _)) if sense == Sense::Always => (Verdict::Pass, String::new()),
+        Ok((Ok(()), reading)) => (Verdict::Fail, short(expect.shown(&reading))),
+        Ok((Err(_), _)) if sense == Sense::Never => (Verdict::Pass, String::new()),
+        Ok((Err(why), _)) => (Verdict::Fail, short(why)),
+        Err(blind) => (Verdict::Inconclusive, short(blind.0)),
+    };
+    Look(sent, took, grade, note, numbers)
 }

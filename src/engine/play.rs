@@ -24,6 +24,9 @@ const READ_BACK_MAX: Duration = Duration::from_mins(5);
 /// How much longer than planned probes may take to answer for the first times.
 const BASELINE_MORE: Duration = Duration::from_secs(10);
 
+/// How often, at most and at least, what probes have seen is looked through.
+const ROWS_EVERY: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(50));
+
 /// Why a script was not played to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum Halt {
@@ -160,8 +163,15 @@ async fn looked_enough(script: &Script, desk: &Desk, from: u64) -> Result<(), Ha
         {
             return Ok(());
         }
-        pause(desk, Duration::from_millis(20)).await?;
+        pause(desk, patience(script)).await?;
     }
+}
+
+/// How long to wait until the rows are looked through again: no longer than between two questions,
+/// as far as that is bearable.
+fn patience(script: &Script) -> Duration {
+    let often = script.hypotheses.iter().map(|it| it.every.duration()).min();
+    often.unwrap_or(ROWS_EVERY.1).clamp(ROWS_EVERY.0, ROWS_EVERY.1)
 }
 
 fn judge(
@@ -191,7 +201,8 @@ fn looks(desk: &Desk, n: usize) -> Vec<Look> {
     desk.with_observer(|observer| {
         looks.extend(observer.open(n).map(|sent| {
             let took = now.saturating_sub(sent);
-            Look(sent, took, Verdict::Inconclusive, "there was no answer by then".to_owned())
+            let note = "there was no answer by then".to_owned();
+            Look(sent, took, Verdict::Inconclusive, note, Vec::new())
         }));
     });
     looks
@@ -284,7 +295,7 @@ async fn verify(script: &Script, desk: &Desk) -> Result<(), Halt> {
     let deadline = Instant::now() + script.settle.duration();
     let after = |it: &Hypothesis| it.when.contains(&When::After);
     loop {
-        pause(desk, Duration::from_millis(50)).await?;
+        pause(desk, patience(script)).await?;
         desk.rows()?;
         let mut settled = true;
         desk.with_observer(|observer| {

@@ -239,6 +239,7 @@ fn end(
     if let Err(failed) = &written {
         why.push(format!("the run is not written down to its end: {failed}"));
     }
+    desk.summarise();
     let mut settled = left.clean() && left.unwritten == 0 && written.is_ok();
     if settled {
         // A run that is not sealed stays open, and the next recovery tries again.

@@ -151,10 +151,17 @@ pub fn journal(dir: &Path) -> Done<Option<Vec<u8>>> {
 
 /// Puts a file into a folder, whole or not at all: written beside, synced, renamed.
 pub fn put(dir: &Path, name: &str, bytes: &[u8]) -> Done<()> {
-    let half = dir.join(format!("{name}{HALF}"));
-    let path = dir.join(name);
-    write(&half, bytes, 0o644)?;
-    told(fs::rename(&half, &path), "write", &path)?;
+    put_all(dir, &[(name.to_owned(), bytes.to_owned())])
+}
+
+/// Puts files into a folder, each whole or not at all.
+pub fn put_all(dir: &Path, files: &[(String, Vec<u8>)]) -> Done<()> {
+    for (name, bytes) in files {
+        let half = dir.join(format!("{name}{HALF}"));
+        let path = dir.join(name);
+        write(&half, bytes, 0o644)?;
+        told(fs::rename(&half, &path), "write", &path)?;
+    }
     told(File::open(dir).and_then(|it| it.sync_all()), "sync", dir)
 }
 

@@ -224,9 +224,9 @@ pub fn finish(
     folder::sweep(dir)?;
     let lines = chain::read(&journal)?;
     let evidence = fold::fold(&lines.entries);
-    for kind in reports {
-        folder::put(dir, &kind.file(), &(kind.render)(&evidence))?;
-    }
+    let rendered: Vec<_> =
+        reports.iter().map(|kind| (kind.file(), (kind.render)(&evidence))).collect();
+    folder::put_all(dir, &rendered)?;
     let folder = folder::read(dir)?;
     let predicate = Predicate {
         run: evidence.run.id.clone(),

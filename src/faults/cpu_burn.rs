@@ -11,8 +11,20 @@ use crate::{
     held::Held,
     journal::entry::UndoClass,
     units::Percent,
-    world::{World, clock::Clock as _, linux::clock, thread},
+    world::{
+        World,
+        clock::Clock as _,
+        host::{ProcessId, Told},
+        linux::{clock, hold},
+        thread,
+    },
 };
+
+/// Looks at children that should be busy, and the time between two: where the kernel counts in
+/// ticks of 10 ms only, the least percentage needs its time.
+const LOOKS: (u32, Duration) = (500, Duration::from_millis(4));
+/// So much processor time is work, and more than it takes to say that it begins.
+const WORKED_US: u64 = 100;
 
 /// Keeps `cores` processors busy, `percent` of the time each.
 #[derive(Deserialize, JsonSchema)]
@@ -68,20 +80,23 @@ impl Action for CpuBurn {
     }
 
     async fn effect(children: &Held, world: &World) -> Result<Effect, Failure> {
-        let children = children.living(world)?;
-        if children.is_empty() {
+        let all = children.living(world)?;
+        if all.is_empty() {
             return Ok(Effect::NotSeen("no child of ours runs".to_owned()));
         }
-        // Processor time is counted in ticks of 10 ms, so the least percentage needs its time.
-        for _ in 0..200 {
-            let mut busy = 0;
-            for it in &children {
-                busy += usize::from(world.host.cpu_us(it)?.is_some_and(|us| us > 0));
+        let mut idle = all.clone();
+        for _ in 0..LOOKS.0 {
+            let mut still = Vec::new();
+            for it in idle {
+                if !works(&it, world)? {
+                    still.push(it);
+                }
             }
-            if busy == children.len() {
-                return Ok(Effect::Seen(format!("{busy} children use processor time")));
+            if still.is_empty() {
+                return Ok(Effect::Seen(format!("{} children use processor time", all.len())));
             }
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            idle = still;
+            tokio::time::sleep(LOOKS.1).await;
         }
         Ok(Effect::NotSeen("our children get no processor time".to_owned()))
     }
@@ -89,6 +104,14 @@ impl Action for CpuBurn {
     async fn undo(children: &Held, world: &World) -> Result<(), Failure> {
         children.end(world).await
     }
+}
+
+/// Whether a child has used more processor time than it had when it began to work, seen from
+/// outside.
+fn works(child: &ProcessId, world: &World) -> Result<bool, Failure> {
+    let Told::Stands(begun_us) = world.host.told(child) else { return Ok(false) };
+    let begun_us: u64 = begun_us.parse().unwrap_or(0);
+    Ok(world.host.cpu_us(child)?.is_some_and(|us| us > begun_us.saturating_add(WORKED_US)))
 }
 
 /// What each child does: a closed loop over periods of 20 ms. It works until its own processor time
@@ -100,6 +123,7 @@ pub(super) fn work(args: &[String]) -> Result<Infallible, String> {
     let percent: u64 =
         args.first().and_then(|it| it.parse().ok()).ok_or("no percentage was given")?;
     let (mut from, mut used) = (clock::LinuxClock.now_us(), clock::thread_cpu_us());
+    hold::tell(&Told::Stands(used.to_string()));
     loop {
         let due = (clock::LinuxClock.now_us() - from) * percent / 100;
         let done = clock::thread_cpu_us() - used;

@@ -1,5 +1,7 @@
 //! Ends processes. What brings them back is the target's business, and what a drill looks at.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,9 +12,13 @@ use crate::{
     target::{Targets, named},
     world::{
         World,
-        host::{ProcessId, Signal},
+        host::{ProcessId, Sent, Signal},
     },
 };
+
+/// A process that was asked to end may take its time, and this is what it gets.
+const ENDS_MAX: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Sends `signal` to the processes that fit `target`.
 #[derive(Deserialize, JsonSchema)]
@@ -57,22 +63,33 @@ impl Action for ProcessKill {
     }
 
     async fn apply(&self, killed: &Killed, world: &World) -> Result<(), Failure> {
+        let (mut hit, mut missed) = (false, Vec::new());
         for who in &killed.0 {
-            world.host.signal(who, self.signal.signal())?;
+            match world.host.signal(who, self.signal.signal())? {
+                Sent::Delivered => hit = true,
+                // The end of one may be the end of others, such as a server's workers.
+                Sent::Gone if hit => {}
+                Sent::Gone => missed.push(who.pid.to_string()),
+            }
         }
-        Ok(())
+        if missed.is_empty() {
+            return Ok(());
+        }
+        let missed = missed.join(", ");
+        Err(Failure::Wrong(format!("{missed} had ended before our signal came, and not by us")))
     }
 
     async fn effect(killed: &Killed, world: &World) -> Result<Effect, Failure> {
         for who in &killed.0 {
-            // A process that was asked to end may take its time; five seconds is what it gets.
-            let mut looks = 0;
-            while world.host.process(who)?.is_some() {
-                if looks == 500 {
-                    return Ok(Effect::NotSeen(format!("{} still runs", who.pid)));
+            let gone = async {
+                while world.host.process(who)?.is_some() {
+                    tokio::time::sleep(LOOK_EVERY).await;
                 }
-                looks += 1;
-                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                Ok::<_, Failure>(())
+            };
+            match tokio::time::timeout(ENDS_MAX, gone).await {
+                Ok(looked) => looked?,
+                Err(_) => return Ok(Effect::NotSeen(format!("{} still runs", who.pid))),
             }
         }
         Ok(Effect::Seen(format!("{} of {} ended", killed.0.len(), killed.0.len())))

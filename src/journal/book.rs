@@ -36,7 +36,8 @@ impl Journal {
         Self { store, clock, epoch, head: lines.head, entries: lines.entries }
     }
 
-    /// Appends one fact. When this returns, what must survive a power cut does.
+    /// Appends one fact. When this returns, what must survive a power cut does: whatever was done
+    /// to the world, and all that was written before it.
     pub fn append(&mut self, fact: Fact) -> Result<&Entry, HostError> {
         let n = u64::try_from(self.entries.len()).unwrap_or(u64::MAX);
         let care = care(&fact);
@@ -61,9 +62,9 @@ fn care(fact: &Fact) -> Care {
         Fact::Looks { .. } | Fact::Writes { .. } | Fact::Reads { .. } | Fact::Sampled(_) => {
             Care::Loose
         }
+        // What is done to the world, and the last word, are synced, and these with them.
+        Fact::PhaseBegan { .. } | Fact::PhaseEnded { .. } | Fact::Judged { .. } => Care::Soon,
         Fact::Anchor(_)
-        | Fact::PhaseBegan { .. }
-        | Fact::PhaseEnded { .. }
         | Fact::Applied { .. }
         | Fact::Failed { .. }
         | Fact::Effect { .. }
@@ -71,7 +72,6 @@ fn care(fact: &Fact) -> Care {
         | Fact::Kept { .. }
         | Fact::Stuck { .. }
         | Fact::Marked { .. }
-        | Fact::Judged { .. }
         | Fact::Aborted { .. }
         | Fact::TakenOver { .. }
         | Fact::Ended { .. } => Care::Sync,

@@ -268,7 +268,8 @@ pub enum When {
     After,
 }
 
-/// One look of a probe: `[sent_us, took_us, grade, note]`.
+/// One look of a probe: `[sent_us, took_us, grade, note]`, and a list of numbers where percentiles
+/// are judged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Look(
     /// When it was sent.
@@ -279,6 +280,10 @@ pub struct Look(
     pub Verdict,
     /// Why it was not good; empty when it was.
     pub String,
+    /// The numbers whose percentiles are judged, in the order of their names; none where a number
+    /// was not seen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub Vec<Option<f64>>,
 );
 
 /// One write of the witness: `[seq, sent_us, took_us, outcome]`.

@@ -14,7 +14,7 @@ use crate::{
     probe::{AnyProbe, ProbeKind},
     script::{
         expect::Expect,
-        hypothesis::{Hypothesis, Sense, Threshold, known, probe},
+        hypothesis::{Hypothesis, Sense, Threshold, known, probe, single},
     },
     units::Span,
 };
@@ -80,6 +80,7 @@ pub(super) fn condition(
     let beside: Option<BesideCondition> = read(doc, common, place, out);
     let (kind, probe, BesideCondition { name, is }) = (kind?, probe?, beside?);
     known(kind, &is, out);
+    single(&is, out);
     let name = name.unwrap_or_else(|| is.value.to_string());
     Some(Condition { name, probe: Arc::from(probe), is: is.value })
 }
@@ -97,6 +98,7 @@ pub(super) fn guard(
     let (kind, probe, beside) = (kind?, probe?, beside?);
     let BesideGuard { name, is, every, threshold, blind_max } = beside;
     known(kind, &is, out);
+    single(&is, out);
     let name = name.unwrap_or_else(|| is.value.to_string());
     Some(Guard {
         never: Hypothesis {

@@ -2,47 +2,19 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{Error, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
-};
+use serde::Deserialize;
 
 use crate::{
+    journal::entry::Look,
     probe::{Datum, Reading},
-    units::HOLE,
+    script::{bound::Bound, tolerance::Percentile},
+    verdict::Verdict,
 };
 
 /// What each part of a reading must be.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(transparent)]
 pub struct Expect(pub BTreeMap<String, Bound>);
-
-/// What one part must be.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Bound {
-    /// This number.
-    Number(f64),
-    /// This text.
-    Text(String),
-    /// One of these.
-    OneOf(Vec<Self>),
-    /// A number within these, both included.
-    Range(Option<f64>, Option<f64>),
-    /// A text that holds this.
-    Contains(String),
-}
-
-/// A bound as a mapping.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    #[serde(default)]
-    min: Option<f64>,
-    #[serde(default)]
-    max: Option<f64>,
-    #[serde(default)]
-    contains: Option<String>,
-}
 
 impl Expect {
     /// Whether the reading is as expected; if not, why, in a sentence.
@@ -55,7 +27,7 @@ impl Expect {
                         Some(Datum::Text(why)) => format!(" ({why})"),
                         Some(Datum::Number(_)) | None => String::new(),
                     };
-                    return Err(format!("{name} is {datum}, not {bound}{why}"));
+                    return Err(format!("{name} {}{why}", bound.why_not(datum)));
                 }
                 None => return Err(format!("there is no {name}, and it should be {bound}")),
             }
@@ -75,118 +47,49 @@ impl Expect {
     }
 }
 
+impl Expect {
+    /// Whether some of it can only be told from many looks.
+    pub fn needs_many(&self) -> bool {
+        self.0.values().any(Bound::needs_many)
+    }
+
+    /// The parts whose percentiles are bounded, in the order of [`Self::measured`].
+    fn percentiles(&self) -> impl Iterator<Item = (&String, &Percentile)> {
+        self.0.iter().filter_map(|(name, bound)| match bound {
+            Bound::Percentile(it) => Some((name, it)),
+            _ => None,
+        })
+    }
+
+    /// What the reading says of the parts whose percentiles are bounded; none of what is no finite
+    /// number.
+    pub fn measured(&self, reading: &Reading) -> Vec<Option<f64>> {
+        let number = |name: &String| match reading.0.get(name.as_str()) {
+            Some(Datum::Number(it)) => Some(*it).filter(|it| it.is_finite()),
+            Some(Datum::Text(_)) | None => None,
+        };
+        self.percentiles().map(|it| number(it.0)).collect()
+    }
+
+    /// Judges what only many looks can tell; each percentile has its sentence.
+    pub fn judge_many(&self, looks: &[Look]) -> (Verdict, Vec<String>) {
+        let (mut worst, mut told) = (Verdict::Pass, Vec::new());
+        for (n, (name, it)) in self.percentiles().enumerate() {
+            let seen: Vec<_> = looks.iter().map(|look| look.4.get(n).copied().flatten()).collect();
+            let (verdict, why) = it.judge(name, &seen);
+            worst = worst.max(verdict);
+            told.push(why);
+        }
+        (worst, told)
+    }
+}
+
 impl fmt::Display for Expect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (n, (name, bound)) in self.0.iter().enumerate() {
             write!(f, "{}{name} is {bound}", if n == 0 { "" } else { ", " })?;
         }
         Ok(())
-    }
-}
-
-impl Bound {
-    fn holds(&self, datum: &Datum) -> bool {
-        match (self, datum) {
-            // Numbers that users write and probes count are exact in a double.
-            (Self::Number(wanted), Datum::Number(it)) => (wanted - it).abs() < 1e-9,
-            (Self::Text(wanted), Datum::Text(it)) => wanted == it,
-            (Self::Text(wanted), Datum::Number(it)) => wanted == &it.to_string(),
-            (Self::Number(wanted), Datum::Text(it)) => &wanted.to_string() == it,
-            (Self::OneOf(all), it) => all.iter().any(|bound| bound.holds(it)),
-            (Self::Range(min, max), Datum::Number(it)) => {
-                min.is_none_or(|min| *it >= min) && max.is_none_or(|max| *it <= max)
-            }
-            (Self::Contains(piece), Datum::Text(it)) => it.contains(piece),
-            (Self::Contains(piece), Datum::Number(it)) => it.to_string().contains(piece),
-            (Self::Range(..), Datum::Text(_)) => false,
-        }
-    }
-}
-
-impl fmt::Display for Bound {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Number(it) => write!(f, "{it}"),
-            Self::Text(it) => write!(f, "`{it}`"),
-            Self::OneOf(all) => {
-                let all: Vec<_> = all.iter().map(ToString::to_string).collect();
-                write!(f, "one of {}", all.join(", "))
-            }
-            Self::Range(Some(min), Some(max)) => write!(f, "from {min} to {max}"),
-            Self::Range(Some(min), None) => write!(f, "at least {min}"),
-            Self::Range(None, Some(max)) => write!(f, "at most {max}"),
-            Self::Range(None, None) => f.write_str("a number"),
-            Self::Contains(it) => write!(f, "a text with `{it}`"),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Bound {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(Any)
-    }
-}
-
-struct Any;
-
-impl<'de> Visitor<'de> for Any {
-    type Value = Bound;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "a number, a text, a list of them, or a mapping with `min`, `max` or `contains`",
-        )
-    }
-
-    fn visit_u64<E: Error>(self, it: u64) -> Result<Bound, E> {
-        u32::try_from(it)
-            .map(|it| Bound::Number(f64::from(it)))
-            .map_err(|_| E::custom(format!("{it} is too large a number to expect")))
-    }
-
-    fn visit_i64<E: Error>(self, it: i64) -> Result<Bound, E> {
-        i32::try_from(it)
-            .map(|it| Bound::Number(f64::from(it)))
-            .map_err(|_| E::custom(format!("{it} is too large a number to expect")))
-    }
-
-    fn visit_f64<E: Error>(self, it: f64) -> Result<Bound, E> {
-        Ok(Bound::Number(it))
-    }
-
-    fn visit_bool<E: Error>(self, it: bool) -> Result<Bound, E> {
-        Ok(Bound::Text(it.to_string()))
-    }
-
-    fn visit_str<E: Error>(self, it: &str) -> Result<Bound, E> {
-        Ok(Bound::Text(it.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Bound, A::Error> {
-        let mut all = Vec::new();
-        while let Some(it) = items.next_element()? {
-            all.push(it);
-        }
-        if all.is_empty() {
-            return Err(A::Error::custom("an empty list allows nothing"));
-        }
-        Ok(Bound::OneOf(all))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, pairs: A) -> Result<Bound, A::Error> {
-        match Written::deserialize(MapAccessDeserializer::new(pairs))? {
-            Written { min: None, max: None, contains: Some(it) } => Ok(Bound::Contains(it)),
-            Written { min: Some(min), max: Some(max), contains: None } if min > max => {
-                Err(A::Error::custom(format!("nothing is both at least {min} and at most {max}")))
-            }
-            Written { min, max, contains: None } if min.is_some() || max.is_some() => {
-                Ok(Bound::Range(min, max))
-            }
-            Written { contains: Some(it), .. } if it == HOLE => Ok(Bound::Contains(it)),
-            Written { .. } => {
-                Err(A::Error::custom("write `min`, `max` or both, or `contains` alone"))
-            }
-        }
     }
 }
 

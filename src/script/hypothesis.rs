@@ -206,6 +206,14 @@ pub(super) fn known(kind: &ProbeKind, expect: &Placed<Expect>, out: &mut Vec<Dia
     }
 }
 
+/// Complains of a percentile where looks are judged one by one.
+pub(super) fn single(expect: &Placed<Expect>, out: &mut Vec<Diagnostic>) {
+    if expect.value.needs_many() {
+        let help = "leave `p` out here: a percentile is told from many looks, by a `hypothesis`";
+        out.push(Diagnostic::new("one look has no percentile", expect.place, help));
+    }
+}
+
 impl Hypothesis {
     /// As planned, for the journal.
     pub fn planned(&self) -> PlannedHypothesis {
@@ -218,9 +226,20 @@ impl Hypothesis {
         }
     }
 
-    /// Judges a stretch of looks: fail if any window of `of` looks in a row has `failures` bad
-    /// ones, else inconclusive if any has as many that are bad or blind, or if nobody looked.
+    /// Judges a stretch of looks, one by one and all together.
     pub fn judge(&self, looks: &[Look]) -> (Verdict, String) {
+        let (each, why) = self.judge_each(looks);
+        let (all, mut told) = self.expect.judge_many(looks);
+        // What the verdict comes from is told first.
+        let place = if all > each { told.len() } else { 0 };
+        told.insert(place, why);
+        (each.max(all), told.join("; "))
+    }
+
+    /// Judges a stretch of looks one by one: fail if any window of `of` looks in a row has
+    /// `failures` bad ones, else inconclusive if any has as many that are bad or blind, or if
+    /// nobody looked.
+    fn judge_each(&self, looks: &[Look]) -> (Verdict, String) {
         let Threshold { failures, of } = self.threshold;
         let last_why = |grade| {
             let why = looks.iter().rev().find(|it| it.2 == grade).map(|it| it.3.as_str());

@@ -17,7 +17,7 @@ use crate::{
     },
     script::{
         expect::Expect,
-        hypothesis::{known, probe},
+        hypothesis::{known, probe, single},
         lines::{Act, Declare, Item, Wait, WitnessCue},
         read::Kinds,
     },
@@ -244,6 +244,7 @@ fn wait(
     let beside: Option<BesideWait> = read(doc, common, place, out);
     let (kind, probe, beside) = (kind?, probe?, beside?);
     known(kind, &beside.expect, out);
+    single(&beside.expect, out);
     let BesideWait { expect, every, in_a_row, at_most, mark } = beside;
     let expect = expect.value;
     Some(Wait {

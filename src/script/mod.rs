@@ -1,5 +1,6 @@
 //! What is to be played: a scenario or a drill, read from its file, with every kind looked up.
 
+pub mod bound;
 pub mod common;
 pub mod conditions;
 mod drill;
@@ -9,4 +10,5 @@ mod items;
 pub mod lines;
 pub mod read;
 mod scenario;
+pub mod tolerance;
 pub mod window;

@@ -13,6 +13,8 @@ pub trait Store: Send {
 pub enum Care {
     /// A measurement: it may be lost with the machine.
     Loose,
+    /// It is on disk with the next line that is: alone it means nothing to who goes back.
+    Soon,
     /// When `append` returns, it would survive a power cut.
     Sync,
     /// The same, and there is room on disk for what going back will have to say.

@@ -5,6 +5,7 @@ mod files;
 mod late;
 mod measured;
 mod order;
+mod tolerances;
 
 use std::{fmt::Write as _, fs, os::unix::process::ExitStatusExt as _, time::Duration};
 

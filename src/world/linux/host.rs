@@ -18,7 +18,6 @@ use rustix::{
     fs::{FlockOperation, flock},
     process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal},
 };
-use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 
 use crate::world::{
     files::File,
@@ -81,10 +80,12 @@ impl Host for LinuxHost {
 
     fn processes(&self) -> Result<Vec<Process>, HostError> {
         self.children.reap();
-        let mut system = System::new().map_err(|why| HostError::os("list processes", why))?;
-        let nothing_more = ProcessRefreshKind::nothing().without_tasks();
-        system.refresh_processes_specifics(ProcessesToUpdate::All, true, nothing_more);
-        let mut pids: Vec<u32> = system.processes().keys().map(|it| it.as_u32()).collect();
+        let no = |why: std::io::Error| HostError::os("list processes", why);
+        let mut pids = Vec::new();
+        for entry in fs::read_dir("/proc").map_err(no)? {
+            let name = entry.map_err(no)?.file_name();
+            pids.extend(name.to_str().and_then(|it| it.parse::<u32>().ok()));
+        }
         pids.sort_unstable();
         let mut all = Vec::with_capacity(pids.len());
         for pid in pids {
@@ -210,7 +211,12 @@ impl Host for LinuxHost {
     fn cpu_us(&self, who: &ProcessId) -> Result<Option<u64>, HostError> {
         let found = self.look(who.pid)?.filter(|it| it.0.id == *who);
         let per_tick = 1_000_000 / rustix::param::clock_ticks_per_second().max(1);
-        Ok(found.map(|it| it.1.cpu_ticks.saturating_mul(per_tick)))
+        let Some((_, stat)) = found else { return Ok(None) };
+        // Ticks count every thread, and the scheduler's count is fine, but of the first thread
+        // alone: neither ever says too much. Not every kernel keeps the latter.
+        let fine = fs::read_to_string(format!("/proc/{}/schedstat", who.pid)).unwrap_or_default();
+        let fine = proc::schedstat_us(&fine).unwrap_or(0);
+        Ok(Some(stat.cpu_ticks.saturating_mul(per_tick).max(fine)))
     }
 
     fn command(

@@ -30,6 +30,11 @@ pub fn stat(text: &str) -> Option<Stat> {
     })
 }
 
+/// Parses `/proc/PID/schedstat`: the processor time of a process's first thread, in microseconds.
+pub fn schedstat_us(text: &str) -> Option<u64> {
+    text.split_ascii_whitespace().next()?.parse::<u64>().ok().map(|ns| ns / 1_000)
+}
+
 /// Parses `/proc/PID/cmdline`.
 pub fn args(bytes: &[u8]) -> Vec<String> {
     let text = bytes.strip_suffix(b"\0").unwrap_or(bytes);
@@ -51,6 +56,12 @@ mod tests {
         assert_eq!((found.cpu_ticks, found.started), (11, 4242));
         assert_eq!(stat("77 (x) S 1 2"), None);
         assert_eq!(stat(""), None);
+    }
+
+    #[test]
+    fn the_scheduler_counts_nanoseconds() {
+        assert_eq!(schedstat_us("1234567 89 3\n"), Some(1_234));
+        assert_eq!(schedstat_us(""), None);
     }
 
     #[test]

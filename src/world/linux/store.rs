@@ -118,7 +118,7 @@ impl FileStore {
             }
             // What was reserved before, by us or by the writer before us, is kept for going back:
             // neither a new act nor a measurement may use it up.
-            Err(_) if care == Care::Sync && room(end - self.end).is_ok() => {}
+            Err(_) if matches!(care, Care::Soon | Care::Sync) && room(end - self.end).is_ok() => {}
             Err(why) => return Err(self.no("reserve room for", why)),
         }
         Ok(())
@@ -145,7 +145,7 @@ impl Store for FileStore {
         if let Err(why) = self.file.write_all(bytes) {
             return Err(self.take_back("write", &why));
         }
-        if care != Care::Loose
+        if matches!(care, Care::Sync | Care::Ahead)
             && let Err(why) = self.file.sync_data()
         {
             return Err(self.take_back("sync", &why));

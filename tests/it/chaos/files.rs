@@ -47,6 +47,14 @@ pub(super) const BAD: &[(&str, &str)] = &[
         "title: x\nhypothesis:\n  - name: h\n    process: { target: { name: x } }\n    expect: { counts: 1 }\nmethod:\n  - cpu_burn: { percent: 5, cores: 1 }\n    for: 1s\n",
     ),
     (
+        "tolerances.yaml",
+        "title: x\nstart_when:\n  - process: { target: { name: x } }\n    is: { count: { p: 99, max: 1 } }\nhypothesis:\n  - name: a\n    command: { run: [date] }\n    expect:\n      stdout: { regex: 'a(' }\n      said: { json: a/b, is: 1 }\n      number: { p: 101, max: 1 }\n  - name: b\n    command: { run: [date] }\n    expect:\n      stdout: { json: /a }\n      number: { p: 99 }\n      said: [{ p: 99, max: 1 }]\n      code: { min: 1, regex: x }\nmethod:\n  - cpu_burn: { percent: 5, cores: 1 }\n    for: 1s\n",
+    ),
+    (
+        "percentile_once.yaml",
+        "title: x\nstart_when:\n  - process: { target: { name: x } }\n    is: { count: { p: 99, max: 1 } }\nabort_when:\n  - process: { target: { name: x } }\n    is: { count: { p: 99, max: 1 } }\nmethod:\n  - cpu_burn: { percent: 5, cores: 1 }\n    for: 1s\n",
+    ),
+    (
         "threshold.yaml",
         "title: x\nhypothesis:\n  - name: h\n    process: { target: { name: x } }\n    expect: { count: 1 }\n    threshold: { failures: 3, of: 2 }\nmethod:\n  - cpu_burn: { percent: 5, cores: 1 }\n    for: 1s\n",
     ),

@@ -229,9 +229,9 @@ impl Story {
                 let sent = n * 100 + 7;
                 if self.down(sent) {
                     let why = "502: no ledger takes writes".to_owned();
-                    Look(us(sent), 1_200, Verdict::Fail, why)
+                    Look(us(sent), 1_200, Verdict::Fail, why, Vec::new())
                 } else {
-                    Look(us(sent), 1_800 + dice(n) % 900, Verdict::Pass, String::new())
+                    Look(us(sent), 1_800 + dice(n) % 900, Verdict::Pass, String::new(), Vec::new())
                 }
             })
             .collect()
@@ -374,7 +374,9 @@ pub(crate) fn scenario() -> Journal {
     journal.say(Fact::Effect { act: 1, seen: Verdict::Pass, how });
     journal.at(3_003).say(Fact::Undone { act: 1, from_us: us(3_002), to_us: us(3_003) });
     journal.at(3_010).say(Fact::PhaseEnded { phase: "disrupt".to_owned() });
-    let rows = (0..40).map(|n| Look(us(n * 100), 1_500, Verdict::Pass, String::new())).collect();
+    let rows = (0..40)
+        .map(|n| Look(us(n * 100), 1_500, Verdict::Pass, String::new(), Vec::new()))
+        .collect();
     journal.say(Fact::Looks { probe: "payments are answered".to_owned(), rows });
     for when in [When::Before, When::During, When::After] {
         journal.say(Fact::Judged {

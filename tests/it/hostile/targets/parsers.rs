@@ -29,10 +29,7 @@ use holdfast::{
     probe::{Datum, Reading},
     registry, reports,
     sandbox::book::{self, Book},
-    script::{
-        expect::{Bound, Expect},
-        read::script,
-    },
+    script::{bound::Bound, expect::Expect, read::script},
     source::counters::Counters,
     sources::{self, events},
     world::{
