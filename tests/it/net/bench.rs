@@ -6,7 +6,7 @@
 )]
 
 use std::{
-    io::ErrorKind,
+    io::{ErrorKind, Write as _},
     net::{Ipv4Addr, SocketAddr, UdpSocket},
     process::{Child, Command},
     time::Duration,
@@ -48,6 +48,10 @@ pub(crate) fn alone(test: &str, story: impl FnOnce()) {
     let out = String::from_utf8_lossy(&done.stdout);
     let err = String::from_utf8_lossy(&done.stderr);
     print!("{out}");
+    // Past this harness, too: what was passed over in there.
+    for it in err.lines().filter(|it| it.starts_with("SKIPPED")) {
+        drop(writeln!(std::io::stderr(), "{it}"));
+    }
     assert!(done.status.success(), "{out}\n{err}");
     assert!(out.contains("1 passed"), "no test is called {test}: {out}");
 }
