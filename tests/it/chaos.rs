@@ -7,7 +7,7 @@ mod measured;
 mod order;
 mod tolerances;
 
-use std::{fmt::Write as _, fs, os::unix::process::ExitStatusExt as _, time::Duration};
+use std::{fmt::Write as _, fs, os::unix::process::ExitStatusExt as _};
 
 use holdfast::{journal::entry::Fact, registry, verdict::Verdict};
 use rustix::process::Signal;
@@ -17,7 +17,7 @@ use files::{BAD, REFUSED};
 use super::{
     crash::PATIENCE,
     golden,
-    ground::{Ground, args, processes, send, state, ticks, told, wait, within},
+    ground::{Ground, args, processes, send, state, told, wait, within},
 };
 
 const PAUSE: &str = "title: a pause\nbaseline: 50ms\nsettle: 1s\nmethod:\n  \
@@ -222,32 +222,6 @@ fn a_kill_is_sent_with_the_signal_that_is_named() {
         assert!(matches!(done.code, Some(0 | 4)), "{done:?}");
         ground.assert_settled(name);
     }
-}
-
-#[test]
-fn a_burn_uses_the_processor_time_that_it_declares() {
-    let ground = Ground::new(0);
-    let text = "title: x\nmethod:\n  - cpu_burn: { percent: 40, cores: 2 }\n    for: 1m\n";
-    let file = ground.file("x.yaml", text);
-    let mut runner = ground.play(&file);
-    assert!(within(PATIENCE, || ground.has(|it| matches!(it, Fact::Effect { .. }))));
-    let guardian = ground.guardian();
-    let mut children = ground.helpers();
-    children.retain(|it| Some(*it) != guardian);
-    assert_eq!(children.len(), 2);
-    let used = |all: &[u32]| all.iter().map(|it| ticks(*it)).sum::<u64>();
-    let (from, begun) = (used(&children), std::time::Instant::now());
-    // What is measured is a rate, so the stretch must have a length.
-    within(Duration::from_secs(2), || false);
-    let passed = begun.elapsed().as_secs_f64();
-    let ticks = u32::try_from(used(&children) - from).map_or(f64::MAX, f64::from);
-    let share = ticks / rustix_ticks() / passed / 2.0;
-    println!("each of two children that should be 40 % busy was {:.1} % busy", share * 100.0);
-    // Other tests may be in the way; more than it says it must never take.
-    assert!((0.05..0.50).contains(&share), "{share}");
-    send(runner.id(), Signal::TERM);
-    assert_eq!(wait(&mut runner, PATIENCE), Some(4));
-    ground.assert_settled("burnt");
 }
 
 fn rustix_ticks() -> f64 {

@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    io::Read as _,
+    io::{Read as _, Write as _},
     net::{TcpListener, TcpStream},
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::Path,
@@ -72,6 +72,52 @@ fn share(pid: u32) -> f64 {
     within(Duration::from_secs(2), || false);
     let used = u32::try_from(ticks(pid) - from).map_or(f64::MAX, f64::from);
     used / super::rustix_ticks() / begun.elapsed().as_secs_f64()
+}
+
+/// How long `pid` has waited for a processor so far; none where the kernel does not count it.
+fn waited(pid: u32) -> Option<Duration> {
+    let text = fs::read_to_string(format!("/proc/{pid}/schedstat")).ok()?;
+    text.split_ascii_whitespace().nth(1)?.parse().ok().map(Duration::from_nanos)
+}
+
+/// The share of one processor that `pid` gets, and whether it hardly waited for others meanwhile.
+/// It is measured again, a few times, while it did.
+fn undisturbed(pid: u32) -> (f64, bool) {
+    let (mut got, mut free) = (0.0, false);
+    for _ in 0..5 {
+        let (from, begun) = (waited(pid), Instant::now());
+        got = share(pid);
+        let lost = waited(pid).zip(from).map(|(to, from)| to.saturating_sub(from));
+        free = lost.is_some_and(|it| it <= begun.elapsed() / 50);
+        if free {
+            break;
+        }
+    }
+    (got, free)
+}
+
+#[test]
+fn processors_are_kept_busy_as_declared() {
+    for (percent, cores) in [(35_u32, 1), (70, 2)] {
+        let fault = format!("cpu_burn: {{ percent: {percent}, cores: {cores} }}");
+        let Some(standing) = Standing::new(Ground::new(0), &fault) else { return };
+        let children = standing.children();
+        assert_eq!(children.len(), cores, "{children:?}");
+        for pid in children {
+            let (got, free) = undisturbed(pid);
+            let off = got - f64::from(percent) / 100.0;
+            println!("{percent} % of a processor: {:.1} % are used", got * 100.0);
+            // What was missed is made up for within reason; more than that it never takes.
+            assert!(off <= if free { 0.05 } else { 0.10 }, "{fault}: {got}");
+            assert!(!free || off >= -0.05, "{fault}: {got}");
+            if !free {
+                let said = format!("passed over, no processor is free enough: {fault}");
+                // Past the harness, which keeps to itself what a passing test prints.
+                drop(writeln!(std::io::stderr(), "{said}"));
+            }
+        }
+        standing.end(&fault);
+    }
 }
 
 /// A victim that never rests.
