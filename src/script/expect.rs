@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer,
     de::{Error, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
@@ -13,8 +14,9 @@ use crate::{
 };
 
 /// What each part of a reading must be.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(extend("minProperties" = 1))]
 pub struct Expect(pub BTreeMap<String, Bound>);
 
 /// What one part must be.
@@ -124,6 +126,38 @@ impl fmt::Display for Bound {
 impl<'de> Deserialize<'de> for Bound {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         from.deserialize_any(Any)
+    }
+}
+
+impl JsonSchema for Bound {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Bound".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let own = generator.subschema_for::<Self>();
+        let number = generator.subschema_for::<f64>();
+        let text = generator.subschema_for::<String>();
+        json_schema!({
+            "description": "a number, a text, a list of them, or `min`, `max` or `contains`",
+            "anyOf": [
+                number,
+                text,
+                { "type": "array", "items": own, "minItems": 1 },
+                {
+                    "type": "object",
+                    "properties": { "min": number, "max": number },
+                    "additionalProperties": false,
+                    "minProperties": 1
+                },
+                {
+                    "type": "object",
+                    "properties": { "contains": text },
+                    "additionalProperties": false,
+                    "required": ["contains"]
+                }
+            ]
+        })
     }
 }
 

@@ -9,4 +9,5 @@ mod items;
 pub mod lines;
 pub mod read;
 mod scenario;
+pub mod schema;
 pub mod window;
