@@ -76,7 +76,8 @@ fn section(
         text += "\n| setting | what it is | unless given |\n|---|---|---|\n";
         text += &rows;
     }
-    let example: String = about.example.lines().map(|it| format!("  {it}\n")).collect();
+    let example = about.example.lines().map(|it| format!("  {it}\n"));
+    let example = example.collect::<Vec<_>>().concat();
     text.extend(["\n```yaml\n", about.name, ":\n", &example, "```\n"]);
     text
 }

@@ -1,4 +1,4 @@
-//! JUnit's XML, so that CI systems show a run as tests.
+//! The XML of `JUnit`, so that CI systems show a run as tests.
 
 use std::fmt::Write as _;
 
@@ -130,7 +130,7 @@ fn line(act: &Act) -> String {
     };
     let why = act.stuck.as_ref().map(|it| format!(": {it}")).unwrap_or_default();
     let by_hand = act.by_hand.iter().filter(|_| act.state == ActState::Stuck);
-    let by_hand: String = by_hand.map(|it| format!("  by hand: {it}\n")).collect();
+    let by_hand = by_hand.map(|it| format!("  by hand: {it}\n")).collect::<Vec<_>>().concat();
     format!("{}: {} ({state}{why})\n{by_hand}", act.name, act.will)
 }
 

@@ -142,7 +142,7 @@ impl Entries<'_> {
                 "properties": { word: { "propertyNames": { "enum": it.readings } } }
             })),
         };
-        let choices = self.kinds.probes.iter().map(|it| probe(&it, self.generator)).collect();
+        let choices = self.kinds.probes.iter().map(|it| probe(it, self.generator)).collect();
         self.entry::<T>(choices)
     }
 
