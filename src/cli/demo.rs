@@ -144,6 +144,7 @@ fn play_one(
         &order,
         &Rules { environment: Some(Environment::Sandbox), ..Rules::default() },
         stop,
+        play::Audience::People,
     );
     shown.runs.extend(ending);
     Ok(exit)

@@ -5,7 +5,7 @@ use clap::Args;
 use crate::{
     about::About,
     action::ActionKind,
-    cli::{exit::Exit, show},
+    cli::{exit::Exit, kinds_page, show},
     journal::entry::{Family, UndoClass},
     registry,
 };
@@ -16,11 +16,18 @@ pub(super) struct ExplainArgs {
     /// A kind, such as `process_pause`; all of them if none is named.
     #[arg(value_name = "KIND")]
     kind: Option<String>,
+    /// Print all that every kind says, as a page of Markdown.
+    #[arg(long, conflicts_with = "kind")]
+    page: bool,
 }
 
 /// Explains.
 pub(super) fn run(it: &ExplainArgs) -> Exit {
     match &it.kind {
+        None if it.page => {
+            show::line(kinds_page::page().trim_end());
+            Exit::Pass
+        }
         None => {
             for line in table() {
                 show::line(line);
@@ -45,7 +52,7 @@ pub fn table() -> Vec<String> {
     rows
 }
 
-fn family(family: Family) -> &'static str {
+pub(super) fn family(family: Family) -> &'static str {
     match family {
         Family::Fault => "fault",
         Family::Step => "step",
@@ -53,7 +60,7 @@ fn family(family: Family) -> &'static str {
 }
 
 /// Who goes back. A step was done on purpose: it stands, unless the file says otherwise.
-fn back(kind: &ActionKind) -> &'static str {
+pub(super) fn back(kind: &ActionKind) -> &'static str {
     match (kind.family, kind.class) {
         (Family::Fault, UndoClass::Kernel) => "the kernel goes back",
         (Family::Fault, UndoClass::Guardian) => "the guardian goes back",

@@ -12,11 +12,13 @@ pub mod exit;
 pub mod explain;
 mod guard;
 mod host_file;
+pub mod kinds_page;
 mod play;
 mod recover;
 pub mod report;
 mod runs;
 mod sandbox;
+mod schema;
 mod script;
 pub mod show;
 mod signals;
@@ -57,6 +59,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Say what a fault, step or probe does and how it is written.
     Explain(explain::ExplainArgs),
+    /// Print how scenarios or drills are written, as a JSON Schema for editors.
+    Schema(schema::SchemaArgs),
     /// Take down what earlier runs left standing.
     Recover,
     /// Render a run's evidence for readers.
@@ -100,6 +104,7 @@ pub fn main() -> ExitCode {
         Command::Drill(it) => play::run(&it, RunKind::Drill, &state),
         Command::Check(it) => check::run(&it, &state),
         Command::Explain(it) => explain::run(&it),
+        Command::Schema(it) => schema::run(&it),
         Command::Recover => recover::run(&state),
         Command::Report(it) => return report::run(&it, state.root()),
         Command::Verify(it) => return verify::run(&it, state.root()),

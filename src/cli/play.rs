@@ -55,6 +55,18 @@ pub(super) struct RunArgs {
     /// An approver's signature over the plan (`--dry-run` tells how it is made); repeatable.
     #[arg(long, value_name = "FILE")]
     approve: Vec<PathBuf>,
+    /// Print every line of the journal as it is written, one JSON object a line.
+    #[arg(long, conflicts_with = "dry_run")]
+    json: bool,
+}
+
+/// Who reads along while a run is played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// What matters, in words, on standard error.
+    People,
+    /// Every line of the journal, on standard output.
+    Machines,
 }
 
 /// Does what the command line says.
@@ -116,7 +128,8 @@ fn run_files(it: &RunArgs, kind: RunKind, state: &StateFolder) -> Exit {
         let file = (one.source.path(), one.source.text());
         let (seed, program) = (it.seed, args::program());
         let order = Order { script: &one.script, file, seed, state, program, approvals };
-        let exit = play(&order, &rules, &Stop::default()).1;
+        let audience = if it.json { Audience::Machines } else { Audience::People };
+        let exit = play(&order, &rules, &Stop::default(), audience).1;
         worst = worst.and(exit);
         if matches!(exit, Exit::Residue | Exit::Refused) {
             break;
@@ -126,16 +139,24 @@ fn run_files(it: &RunArgs, kind: RunKind, state: &StateFolder) -> Exit {
 }
 
 /// Plays one script, tells it as it goes, and says how it ended.
-pub(super) fn play(order: &Order<'_>, rules: &Rules, stop: &Stop) -> (Option<Ending>, Exit) {
+pub(super) fn play(
+    order: &Order<'_>,
+    rules: &Rules,
+    stop: &Stop,
+    audience: Audience,
+) -> (Option<Ending>, Exit) {
     let ended = signals::block_on(stop, async {
         let world = linux::world(order.program.clone())?.ruled(rules.clone());
         let mut progress = show::Progress::default();
-        let listener = Box::new(move |entry: &_| progress.tell(entry));
+        let listener = Box::new(move |entry: &_| match audience {
+            Audience::People => progress.tell(entry),
+            Audience::Machines => show::json(entry),
+        });
         run::run(order, (world, &registry::kit()), stop.clone(), listener).await
     });
     match ended {
         Ok(Ok(ending)) => {
-            let exit = told(&ending, order.state);
+            let exit = told(&ending, order.state, audience);
             (Some(ending), exit)
         }
         Ok(Err(why)) => (None, refused(&why)),
@@ -146,11 +167,16 @@ pub(super) fn play(order: &Order<'_>, rules: &Rules, stop: &Stop) -> (Option<End
     }
 }
 
-fn told(ending: &Ending, state: &StateFolder) -> Exit {
+fn told(ending: &Ending, state: &StateFolder, audience: Audience) -> Exit {
     for why in &ending.why {
         show::talk(format!("           {why}"));
     }
-    show::line(format!("{} {}", ending.run, ending.verdict));
+    let last = format!("{} {}", ending.run, ending.verdict);
+    match audience {
+        Audience::People => show::line(last),
+        // Standard output is the journal's lines and nothing else.
+        Audience::Machines => show::talk(last),
+    }
     if ending.residue {
         show::error(
             format!("run {} left something that still stands", ending.run),

@@ -4,13 +4,21 @@ use std::io::{IsTerminal as _, Write as _};
 
 use crate::{
     evidence::say,
-    journal::entry::{Entry, Fact, Mark, Outcome},
+    journal::{
+        chain,
+        entry::{Entry, Fact, Mark, Outcome},
+    },
     verdict::Verdict,
 };
 
 /// A line of data. A reader who has gone away is no reason to panic.
 pub fn line(text: impl AsRef<str>) {
     writeln!(std::io::stdout(), "{}", text.as_ref()).unwrap_or_default();
+}
+
+/// A line of the journal as data, as it stands in the journal.
+pub fn json(entry: &Entry) {
+    line(chain::line(entry).0.trim_end());
 }
 
 /// A line of talk.

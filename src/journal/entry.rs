@@ -4,6 +4,7 @@
 //! [`Fact::Anchor`] names; anchors tie them to the time of day. Rows of measurements are written as
 //! JSON arrays, because there are thousands of them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -235,7 +236,7 @@ pub enum UndoClass {
 }
 
 /// What is to become of an act when the runner vanishes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnVanish {
     /// It is undone.
@@ -245,7 +246,9 @@ pub enum OnVanish {
 }
 
 /// A moment of a drill.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Mark {
     /// The outage was noticed.

@@ -2,9 +2,12 @@
 
 pub mod html;
 pub mod json;
+pub mod junit;
 pub mod markdown;
+pub mod text;
 
 use crate::report::ReportKind;
 
 /// Every form.
-pub const ALL: &[&ReportKind] = &[&html::KIND, &json::KIND, &markdown::KIND];
+pub const ALL: &[&ReportKind] =
+    &[&html::KIND, &json::KIND, &junit::KIND, &markdown::KIND, &text::KIND];

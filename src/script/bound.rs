@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer,
     de::{Error, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
@@ -146,6 +147,40 @@ impl fmt::Display for Bound {
 impl<'de> Deserialize<'de> for Bound {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         from.deserialize_any(Any)
+    }
+}
+
+impl JsonSchema for Bound {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Bound".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let own = generator.subschema_for::<Self>();
+        let number = generator.subschema_for::<f64>();
+        let text = generator.subschema_for::<String>();
+        let one = |properties: serde_json::Value, required: &[&str]| {
+            json_schema!({
+                "type": "object",
+                "properties": properties,
+                "additionalProperties": false,
+                "required": required,
+                "minProperties": 1
+            })
+        };
+        json_schema!({
+            "description": "a number, a text, a list of them, or a mapping that tells more",
+            "anyOf": [
+                number,
+                text,
+                { "type": "array", "items": own, "minItems": 1 },
+                one(serde_json::json!({ "min": number, "max": number }), &[]),
+                one(serde_json::json!({ "contains": text }), &["contains"]),
+                one(serde_json::json!({ "regex": text }), &["regex"]),
+                one(serde_json::json!({ "json": text, "is": own }), &["json", "is"]),
+                one(serde_json::json!({ "p": number, "min": number, "max": number }), &["p"])
+            ]
+        })
     }
 }
 

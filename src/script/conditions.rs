@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
@@ -38,25 +39,32 @@ pub struct Guard {
 }
 
 /// What stands beside the probe of a `start_when`.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct BesideCondition {
+pub(super) struct BesideCondition {
+    /// Its name.
     #[serde(default)]
     name: Option<String>,
+    /// The answer that lets the run begin.
     is: Placed<Expect>,
 }
 
 /// What stands beside the probe of an `abort_when`.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct BesideGuard {
+pub(super) struct BesideGuard {
+    /// Its name.
     #[serde(default)]
     name: Option<String>,
+    /// The answer that stops the run.
     is: Placed<Expect>,
+    /// How often it is asked.
     #[serde(default = "often")]
     every: Span,
+    /// How much is too much.
     #[serde(default)]
     threshold: Threshold,
+    /// So many looks in a row that see nothing stop it, too.
     #[serde(default = "ten")]
     blind_max: u16,
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
@@ -17,6 +18,7 @@ use crate::{
         hypothesis, items,
         lines::{Item, Phase, Request, Script, Witness, WitnessCue},
         read::Kinds,
+        schema,
         window::Window,
     },
     target::ProcessTarget,
@@ -25,41 +27,64 @@ use crate::{
 };
 
 /// The file.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Written {
+pub(super) struct Written {
+    /// Its title.
     title: String,
+    /// What it is for, and what it proves.
     #[serde(default)]
     description: String,
+    /// The seed of all chance; one is rolled for each run if none is named.
     #[serde(default)]
     seed: Option<u64>,
+    /// The whole run ends by then.
     #[serde(default = "half_an_hour")]
     max: Span,
+    /// How long the hypotheses are looked at before anything is done.
     #[serde(default = "one_second")]
     baseline: Span,
+    /// How long they may take to be true again afterwards.
     #[serde(default = "ten_seconds")]
     settle: Span,
+    /// What it must reach, fixed before it begins.
     objectives: WrittenObjectives,
+    /// The client that writes through the disaster.
     witness: WrittenWitness,
+    /// What must stay true, each a probe and what it should tell.
     #[serde(default)]
+    #[schemars(schema_with = "schema::hypotheses")]
     hypothesis: Vec<Unread>,
+    /// What is done, in named stretches.
+    #[schemars(schema_with = "schema::phases")]
     phases: Vec<Unread>,
+    /// Processes whose utilisation is recorded, by the name that reports give them.
     #[serde(default)]
     processes: BTreeMap<String, ProcessTarget>,
+    /// Words to find it by.
     #[serde(default)]
     tags: Vec<String>,
+    /// Who answers for it.
     #[serde(default)]
     owner: String,
+    /// Ids of the controls that it evidences.
     #[serde(default)]
     controls: Vec<String>,
+    /// The hours in which it may start.
     #[serde(default)]
     window: Option<Window>,
+    /// What must be so before anything is begun.
     #[serde(default)]
+    #[schemars(schema_with = "schema::conditions")]
     start_when: Vec<Unread>,
+    /// What stops it.
     #[serde(default)]
+    #[schemars(schema_with = "schema::guards")]
     abort_when: Vec<Unread>,
+    /// What is left alone.
     #[serde(default)]
     deny: Deny,
+    /// Variables, to be used as `${name}`; `--set` and the environment win over them.
     #[serde(default, rename = "vars")]
     _vars: BTreeMap<String, String>,
 }
@@ -76,22 +101,30 @@ fn ten_seconds() -> Span {
     Span::millis(10_000)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct WrittenObjectives {
+    /// The longest that recovery may take.
     rto: Span,
+    /// So many acknowledged writes may be lost.
     lost_writes: u64,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct WrittenWitness {
+    /// How it writes a record.
     write: WrittenWrite,
+    /// How it reads a record back.
     read: WrittenRead,
+    /// How often it writes, at most every `5ms`.
     #[serde(default = "twenty_ms")]
+    #[schemars(with = "Span")]
     every: Placed<Span>,
     #[serde(default = "half_a_second")]
+    /// How long it waits for an answer.
     deadline: Span,
+    /// So many good answers in a row are a recovery.
     #[serde(default = "five")]
     good_in_a_row: u32,
 }
@@ -108,7 +141,7 @@ fn five() -> u32 {
     5
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct WrittenWrite {
     url: String,
@@ -116,6 +149,7 @@ struct WrittenWrite {
     method: Method,
     #[serde(default)]
     headers: BTreeMap<String, String>,
+    /// What is written; `{id}` or `{seq}` stands for the record's name.
     body: Placed<String>,
 }
 
@@ -123,17 +157,22 @@ fn post() -> Method {
     Method::Post
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct WrittenRead {
+    /// With `{id}` or `{seq}` where the record's name goes.
     url: Placed<String>,
+    /// What the answer must hold.
     contains: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct WrittenPhase {
+pub(super) struct WrittenPhase {
+    /// Its name.
     phase: String,
+    /// What is done in it, in this order.
+    #[schemars(schema_with = "schema::steps")]
     steps: Vec<Unread>,
 }
 

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
@@ -12,8 +13,9 @@ use crate::{
 };
 
 /// What each part of a reading must be.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(extend("minProperties" = 1))]
 pub struct Expect(pub BTreeMap<String, Bound>);
 
 impl Expect {

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
@@ -52,17 +53,20 @@ pub enum Sense {
 }
 
 /// So many failures among so many looks in a row are too much.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "Counts")]
+#[schemars(with = "Counts")]
 pub struct Threshold {
     failures: usize,
     of: usize,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Counts {
+    /// So many failures are too much …
     failures: u32,
+    /// … among so many looks in a row.
     of: u32,
 }
 
@@ -103,7 +107,7 @@ impl Default for Threshold {
 }
 
 /// When a hypothesis is judged (the words of Chaos Toolkit and Litmus probes).
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Mode {
     /// Before, during and after.
@@ -132,15 +136,20 @@ impl Mode {
 }
 
 /// What stands beside the probe.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Beside {
+pub(super) struct Beside {
+    /// Its name.
     name: String,
+    /// The answer that keeps it true.
     expect: Placed<Expect>,
+    /// How often it is asked.
     #[serde(default = "often")]
     every: Span,
+    /// When it is judged.
     #[serde(default)]
     mode: Mode,
+    /// How much is too much.
     #[serde(default)]
     threshold: Threshold,
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
@@ -28,15 +29,19 @@ use crate::{
 const CUES: &[&str] = &["declare", "pause", "wait_for", "witness"];
 
 /// What may stand beside an action.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Beside {
+pub(super) struct Beside {
+    /// Its name in reports.
     #[serde(default)]
     name: Option<String>,
+    /// How long to wait before it.
     #[serde(default)]
     after: Option<Span>,
+    /// How long it stands.
     #[serde(default, rename = "for")]
     length: Option<Span>,
+    /// What becomes of it if the runner vanishes.
     #[serde(default)]
     on_vanish: Option<Placed<OnVanish>>,
 }
@@ -47,7 +52,7 @@ const BESIDE: &[&str] = &["name", "after", "for", "on_vanish"];
 const BETWEEN: &[&str] = &["parallel", "pause"];
 
 /// So many acts are done together at most.
-const TOGETHER_MAX: usize = 16;
+pub(super) const TOGETHER_MAX: usize = 16;
 
 /// Reads one entry of a scenario's method: a fault, a pause, or faults side by side.
 pub(super) fn entry(
@@ -171,17 +176,20 @@ fn act(
 }
 
 /// What may stand beside a cue.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct BesideCue {
+pub(super) struct BesideCue {
+    /// Its name in reports.
     #[serde(default)]
     name: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct WrittenDeclare {
+pub(super) struct WrittenDeclare {
+    /// What is declared, and by whom.
     note: String,
+    /// How long the decision takes.
     #[serde(default)]
     delay: Option<Span>,
 }
@@ -207,15 +215,20 @@ fn cue(
 }
 
 /// What stands beside the probe of a `wait_for`.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct BesideWait {
+pub(super) struct BesideWait {
+    /// The answer that is waited for.
     expect: Placed<Expect>,
+    /// How often it is asked.
     #[serde(default = "often")]
     every: Span,
+    /// So many good answers in a row are wanted.
     #[serde(default = "once")]
     in_a_row: u32,
+    /// The longest wait.
     at_most: Span,
+    /// What it means for the drill.
     #[serde(default = "reached")]
     mark: Mark,
 }

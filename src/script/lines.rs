@@ -122,7 +122,7 @@ pub struct Declare {
 }
 
 /// What the witness is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WitnessCue {
     /// Begin to write.

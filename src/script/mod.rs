@@ -10,5 +10,6 @@ mod items;
 pub mod lines;
 pub mod read;
 mod scenario;
+pub mod schema;
 pub mod tolerance;
 pub mod window;

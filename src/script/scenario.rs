@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
@@ -12,6 +13,7 @@ use crate::{
         hypothesis, items,
         lines::{Item, Phase, Script},
         read::Kinds,
+        schema,
         window::Window,
     },
     target::ProcessTarget,
@@ -20,39 +22,60 @@ use crate::{
 };
 
 /// The file.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Written {
+pub(super) struct Written {
+    /// Its title.
     title: String,
+    /// What it is for, and what it proves.
     #[serde(default)]
     description: String,
+    /// The seed of all chance; one is rolled for each run if none is named.
     #[serde(default)]
     seed: Option<u64>,
+    /// The whole run ends by then.
     #[serde(default = "five_minutes")]
     max: Span,
+    /// How long the hypotheses are looked at before anything is done.
     #[serde(default = "one_second")]
     baseline: Span,
+    /// How long they may take to be true again afterwards.
     #[serde(default = "five_seconds")]
     settle: Span,
+    /// What must stay true, each a probe and what it should tell.
     #[serde(default)]
+    #[schemars(schema_with = "schema::hypotheses")]
     hypothesis: Vec<Unread>,
+    /// What is done: faults, pauses, and faults side by side.
+    #[schemars(schema_with = "schema::method")]
     method: Vec<Unread>,
+    /// Processes whose utilisation is recorded, by the name that reports give them.
     #[serde(default)]
     processes: BTreeMap<String, ProcessTarget>,
+    /// Words to find it by.
     #[serde(default)]
     tags: Vec<String>,
+    /// Who answers for it.
     #[serde(default)]
     owner: String,
+    /// Ids of the controls that it evidences.
     #[serde(default)]
     controls: Vec<String>,
+    /// The hours in which it may start.
     #[serde(default)]
     window: Option<Window>,
+    /// What must be so before anything is begun.
     #[serde(default)]
+    #[schemars(schema_with = "schema::conditions")]
     start_when: Vec<Unread>,
+    /// What stops it.
     #[serde(default)]
+    #[schemars(schema_with = "schema::guards")]
     abort_when: Vec<Unread>,
+    /// What is left alone.
     #[serde(default)]
     deny: Deny,
+    /// Variables, to be used as `${name}`; `--set` and the environment win over them.
     #[serde(default, rename = "vars")]
     _vars: BTreeMap<String, String>,
 }

@@ -7,14 +7,16 @@ use jiff::{
     civil::{Time, Weekday},
     tz::TimeZone,
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::units::HOLE;
 
 /// Hours of a day, on some days of the week, somewhere. Over midnight if they end before they
 /// begin; the day is then that of the beginning.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(try_from = "Written")]
+#[schemars(with = "Written")]
 pub struct Window {
     days: Vec<Weekday>,
     from: Time,
@@ -22,18 +24,21 @@ pub struct Window {
     zone: TimeZone,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Written {
     #[serde(default = "all_week")]
     days: Vec<Day>,
+    /// The time of day at which it opens, as in `"09:30"`.
     from: String,
+    /// The time of day at which it closes; over midnight if that is earlier.
     to: String,
+    /// The time zone, as in `Europe/Berlin`.
     zone: String,
 }
 
 /// A day of the week, as it is written.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Day {
     Mon,

@@ -31,6 +31,7 @@ pub struct Targets {
 /// As it is written.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("minProperties" = 1))]
 struct Written {
     #[serde(default)]
     name: Option<String>,

@@ -32,6 +32,7 @@ pub enum ProcessTarget {
 /// As it is written.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
 pub(super) struct Written {
     #[serde(default)]
     pub(super) name: Option<String>,

@@ -6,8 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use holdfast::cli::explain;
+use holdfast::cli::{explain, kinds_page};
 
+use crate::golden;
 use crate::stage::{Stage, text};
 
 fn root() -> PathBuf {
@@ -21,7 +22,7 @@ fn documents() -> Vec<PathBuf> {
 }
 
 /// The text of each fenced block of this language.
-fn blocks(text: &str, language: &str) -> Vec<String> {
+pub(crate) fn blocks(text: &str, language: &str) -> Vec<String> {
     let mut blocks = Vec::new();
     let mut open: Option<String> = None;
     for line in text.lines() {
@@ -45,6 +46,13 @@ fn the_readme_has_the_table_that_explain_prints() {
         readme.contains(&explain::table().join("\n")),
         "paste the output of `holdfast explain`"
     );
+}
+
+#[test]
+fn the_scenario_page_is_what_the_kinds_say() {
+    golden::same_as("../../docs/scenarios.md", &kinds_page::page());
+    let printed = Stage::empty().run(&["explain", "--page"]);
+    assert_eq!(text(&printed.stdout), kinds_page::page());
 }
 
 #[test]

@@ -65,3 +65,20 @@ fn aborting_a_run_whose_runner_and_guardian_died_takes_it_down() {
     assert_eq!(done.code, Some(0), "{}", done.err);
     ground.assert_settled("aborted by recovery");
 }
+
+#[test]
+fn a_run_told_to_machines_prints_its_journal_as_it_is_written() {
+    let ground = Ground::new(1);
+    let short = LONG.replace("4m", "300ms");
+    let file = ground.file("short.yaml", &short).display().to_string();
+    let done = ground.run(&["chaos", "run", "--json", &file]);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let (run, _) = ground.journals().pop().unwrap();
+    let journal = ground.state().join("runs").join(&run).join("journal.jsonl");
+    assert_eq!(done.out, std::fs::read_to_string(journal).unwrap(), "line by line");
+    let last: Value = serde_json::from_str(done.out.lines().last().unwrap()).unwrap();
+    assert_eq!(last.pointer("/fact/ended/verdict"), Some(&Value::from("pass")), "{last}");
+    assert!(done.err.contains(&format!("{run} pass")), "{}", done.err);
+    let both = ground.run(&["chaos", "run", "--json", "--dry-run", &file]);
+    assert_eq!(both.code, Some(2), "a plan is no journal: {}", both.err);
+}

@@ -7,7 +7,7 @@ use holdfast::{
     evidence::fold::{Evidence, fold},
     journal::entry::Fact,
     report::ReportKind,
-    reports::{self, html, json, markdown},
+    reports::{self, html, json, junit, markdown, text},
 };
 
 use super::stories::{ASYNC, Journal, SYNC, Story, scenario};
@@ -153,6 +153,103 @@ fn a_page_of_three_thousand_writes_is_below_a_megabyte() {
     let story = Story { every: 3, ..ASYNC };
     let page = show(&html::KIND, &fold(&story.whole().entries));
     assert!(page.len() < 1_000_000, "{}", page.len());
+}
+
+#[test]
+fn the_text_of_a_drill_is_as_somebody_saw_it() {
+    golden("drill.txt", &show(&text::KIND, &slow()));
+}
+
+#[test]
+fn the_junit_xml_of_a_drill_is_as_somebody_saw_it() {
+    golden("drill.xml", &show(&junit::KIND, &slow()));
+}
+
+/// Parses the XML, holds its sums against its tests, and tells each test's name and what is not
+/// good about it.
+fn tests_in(xml: &str) -> Vec<(String, Option<(String, String)>)> {
+    let parsed = roxmltree::Document::parse(xml).unwrap_or_else(|why| panic!("{why}\n{xml}"));
+    let suites = parsed.root_element();
+    let suite: Vec<_> = suites.children().filter(|it| it.has_tag_name("testsuite")).collect();
+    let [suite] = suite[..] else { panic!("not one suite a run") };
+    let cases: Vec<_> = suite.children().filter(|it| it.has_tag_name("testcase")).collect();
+    let count = |tag: &str| {
+        let has = |it: &&roxmltree::Node<'_, '_>| it.children().any(|it| it.has_tag_name(tag));
+        cases.iter().filter(has).count().to_string()
+    };
+    for it in [suites, suite] {
+        assert_eq!(it.attribute("tests"), Some(cases.len().to_string().as_str()));
+        assert_eq!(it.attribute("failures"), Some(count("failure").as_str()));
+        assert_eq!(it.attribute("errors"), Some(count("error").as_str()));
+        assert_eq!(it.attribute("skipped"), Some(count("skipped").as_str()));
+    }
+    let told = |it: &roxmltree::Node<'_, '_>| {
+        let bad = it.children().find(|it| it.attribute("message").is_some());
+        let bad = bad.map(|it| {
+            (it.tag_name().name().to_owned(), it.attribute("message").unwrap().to_owned())
+        });
+        (it.attribute("name").unwrap().to_owned(), bad)
+    };
+    cases.iter().map(told).collect()
+}
+
+#[test]
+fn a_scenario_is_a_suite_whose_tests_are_its_judgements_and_its_healing() {
+    let tests = tests_in(&show(&junit::KIND, &fold(&scenario().entries)));
+    let names: Vec<&str> = tests.iter().map(|it| it.0.as_str()).collect();
+    for stretch in ["before", "during", "after"] {
+        assert!(names.iter().any(|it| it.ends_with(&format!("({stretch})"))), "{names:?}");
+    }
+    assert!(names.iter().any(|it| it.starts_with("everything is put back")), "{names:?}");
+    assert!(tests.iter().all(|it| it.1.is_none()), "{tests:?}");
+}
+
+#[test]
+fn what_is_stuck_fails_a_test_and_what_is_cut_off_never_passes() {
+    let mut entries = scenario().entries;
+    for it in &mut entries {
+        if let Fact::Undone { act, .. } = it.fact {
+            it.fact = Fact::Stuck { act, why: "it <vanished> & left".to_owned() };
+        }
+    }
+    let xml = show(&junit::KIND, &fold(&entries));
+    let healing = tests_in(&xml).into_iter().find(|it| it.0.starts_with("everything")).unwrap();
+    assert_eq!(healing.1, Some(("failure".to_owned(), "1 act not put back".to_owned())));
+    assert!(xml.contains("it &lt;vanished&gt; &amp; left"), "{xml}");
+    for length in 0..entries.len() {
+        let evidence = fold(&scenario().entries[..length]);
+        let tests = tests_in(&show(&junit::KIND, &evidence));
+        let passes = |it: &(String, Option<(String, String)>)| {
+            it.1.as_ref().is_none_or(|it| it.0 == "skipped")
+        };
+        let passed = evidence.verdict == holdfast::verdict::Verdict::Pass;
+        assert_eq!(tests.iter().all(passes), passed, "the first {length} lines");
+    }
+}
+
+#[test]
+fn no_title_or_name_breaks_the_xml_or_moves_a_cursor() {
+    let strange = "]]>\u{1b}[2J\u{0}\"'<&\u{ffff}\r\n\u{85}恢复";
+    let mut entries = scenario().entries;
+    for it in &mut entries {
+        match &mut it.fact {
+            Fact::Began(began) => {
+                strange.clone_into(&mut began.title);
+                strange.clone_into(&mut began.operator);
+                began.hypotheses.iter_mut().for_each(|it| strange.clone_into(&mut it.name));
+            }
+            Fact::Intent(intent) => strange.clone_into(&mut intent.will),
+            Fact::Judged { hypothesis, why, .. } => {
+                strange.clone_into(hypothesis);
+                strange.clone_into(why);
+            }
+            _ => {}
+        }
+    }
+    let evidence = fold(&entries);
+    assert!(!tests_in(&show(&junit::KIND, &evidence)).is_empty());
+    let page = show(&text::KIND, &evidence);
+    assert!(page.contains("恢复") && !page.chars().any(|it| it.is_control() && it != '\n'));
 }
 
 #[test]

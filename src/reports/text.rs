@@ -1,0 +1,137 @@
+//! A page for a terminal, an email or a log: verdict first, plain text.
+
+use crate::{
+    about::About,
+    evidence::{
+        fold::{Drill, Evidence},
+        judge::when,
+        say,
+        timeline::{Act, ActState},
+    },
+    report::ReportKind,
+};
+
+/// This form.
+pub const KIND: ReportKind = ReportKind {
+    about: &About {
+        name: "text",
+        summary: "one page for a terminal, an email or a log",
+        needs: &[],
+        example: "format: text",
+    },
+    extension: "txt",
+    render,
+};
+
+fn render(evidence: &Evidence) -> Vec<u8> {
+    let mut text = head(evidence);
+    text += &section("Why", evidence.why.iter().map(|it| vec![it.clone()]).collect());
+    if let Some(drill) = &evidence.drill {
+        text += &section("Objectives", objectives(drill));
+    }
+    text += &section("What had to stay true", judgements(evidence));
+    text += &section("Phases", phases(evidence));
+    text += &section("What was done, and put back", acts(evidence));
+    let missed = evidence.not_exercised.iter();
+    let missed = missed.map(|it| vec![it.phase.clone(), it.items.join("; ")]).collect();
+    text += &section("What was not exercised", missed);
+    text.into_bytes()
+}
+
+fn head(evidence: &Evidence) -> String {
+    let run = &evidence.run;
+    let host = run.host.as_ref().map_or("an unknown host", |it| &it.hostname);
+    let began = run.began.as_deref().unwrap_or("at an unknown time");
+    let mut lines = vec![
+        format!(
+            "{} {}  {}",
+            evidence.verdict.word().to_uppercase(),
+            evidence.verdict.word_zh(),
+            run.title
+        ),
+        format!("run {} · seed {} · by {} on {host}", run.id, run.seed, run.operator),
+        format!("{began} · {}", say::length(run.length_us)),
+    ];
+    lines.extend(run.labels());
+    lines.into_iter().map(|it| plain(&it) + "\n").collect()
+}
+
+fn objectives(drill: &Drill) -> Vec<Vec<String>> {
+    let row = |name: &str, answer: say::Answer, why: &str| {
+        vec![answer.word().to_owned(), name.to_owned(), why.to_owned()]
+    };
+    vec![
+        row("recovery time", drill.rto.answer, &drill.rto.why),
+        row("data loss", drill.rpo.answer, &drill.rpo.why),
+    ]
+}
+
+fn judgements(evidence: &Evidence) -> Vec<Vec<String>> {
+    let rows = evidence.hypotheses.iter().flat_map(|it| {
+        it.judgements.iter().map(|judged| {
+            let (answer, stretch) = (judged.answer.word().to_owned(), when(judged.when).to_owned());
+            vec![answer, stretch, format!("{}: {}", it.planned.name, judged.why)]
+        })
+    });
+    rows.collect()
+}
+
+fn phases(evidence: &Evidence) -> Vec<Vec<String>> {
+    let ratio = |it: Option<f64>| it.map_or_else(|| "–".to_owned(), say::percent);
+    let rows = evidence.phases.iter().chain([&evidence.whole]).map(|it| {
+        let (mean, peak) = (ratio(it.cpu_mean_ratio), ratio(it.cpu_peak_ratio));
+        let took = say::length(it.window.length_us());
+        vec![it.name.clone(), took, format!("CPU mean {mean}, peak {peak}")]
+    });
+    rows.collect()
+}
+
+fn acts(evidence: &Evidence) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    for it in &evidence.timeline.acts {
+        rows.push(vec![state(it), format!("{}: {}", it.name, it.will)]);
+        let mut more: Vec<String> = Vec::new();
+        more.extend(it.failed.iter().map(|it| format!("failed: {it}")));
+        more.extend(it.effect.iter().map(|it| format!("effect {}: {}", it.seen, it.how)));
+        more.extend(it.stuck.iter().map(|it| format!("could not be put back: {it}")));
+        if it.state == ActState::Stuck {
+            more.extend(it.by_hand.iter().map(|it| format!("by hand: {it}")));
+        }
+        rows.extend(more.into_iter().map(|it| vec![String::new(), it]));
+    }
+    rows
+}
+
+fn state(act: &Act) -> String {
+    match act.undone.filter(|_| act.state == ActState::Undone) {
+        Some(it) => format!("{} in {}", act.state.word(), say::length(it.length_us())),
+        None => act.state.word().to_owned(),
+    }
+}
+
+/// A heading, and rows whose columns stand below each other; nothing if there are none.
+fn section(head: &str, rows: Vec<Vec<String>>) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let rows: Vec<Vec<String>> =
+        rows.into_iter().map(|row| row.iter().map(|it| plain(it)).collect()).collect();
+    let wide = |n: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(n));
+        cells.map(|it| it.chars().count()).max().unwrap_or(0).min(40)
+    };
+    let widths: Vec<usize> = (0..rows.iter().map(Vec::len).max().unwrap_or(0)).map(wide).collect();
+    let mut text = format!("\n{head}\n");
+    for row in &rows {
+        let cells = row.iter().zip(&widths).map(|(it, width)| format!("{it:<width$}"));
+        let line = format!("  {}", cells.collect::<Vec<_>>().join("  "));
+        text += line.trim_end();
+        text += "\n";
+    }
+    text
+}
+
+/// What others wrote must not move a terminal's cursor.
+fn plain(text: &str) -> String {
+    text.chars().map(|it| if it.is_control() { ' ' } else { it }).collect()
+}
