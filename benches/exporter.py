@@ -78,6 +78,14 @@ class Exporter:
         self.process.wait()
 
     def get(self):
+        try:
+            return self.ask()
+        except http.client.RemoteDisconnected:
+            # The others took long, and a connection that rests for half a minute is closed.
+            self.connection = None
+            return self.ask()
+
+    def ask(self):
         if self.connection is None:
             connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
             connection.connect()
