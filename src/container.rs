@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    action::{Failure, Refusal},
+    action::{Failure, Plan, Refusal},
     world::{
         World,
         web::{Answer, Ask, Method, WebError},
@@ -13,9 +14,23 @@ use crate::{
 };
 
 /// Where Docker listens unless it was told otherwise.
-pub const SOCKET: &str = "/var/run/docker.sock";
+const SOCKET: &str = "/var/run/docker.sock";
 /// Docker waits ten seconds before it kills; our way back may take thirty.
 const LIMIT: Duration = Duration::from_secs(25);
+
+/// A container as a user names it: by name or id, and the socket of its Docker.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub struct Named {
+    container: String,
+    #[serde(default = "socket")]
+    socket: String,
+}
+
+fn socket() -> String {
+    SOCKET.to_owned()
+}
 
 /// One container: the socket of its Docker, and its whole id, which no later one bears.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -41,9 +56,28 @@ struct Inspected {
     state: State,
 }
 
+impl Named {
+    /// Plans to `verb` it, and to `back` it afterwards. It must run, as nobody disturbs it.
+    pub async fn plan(
+        &self,
+        (verb, back): (&str, &str),
+        world: &World,
+    ) -> Result<Plan<Container>, Refusal> {
+        let (undo, state) = Container::find(&self.socket, &self.container, world).await?;
+        if !state.running || state.paused {
+            return Err(Refusal::NotReady(format!("{} does not run", self.container)));
+        }
+        Ok(Plan {
+            will: format!("{verb} the container {} ({})", self.container, undo.short()),
+            by_hand: vec![undo.by_hand(back)],
+            undo,
+        })
+    }
+}
+
 impl Container {
     /// The one that `name` names, and how it is.
-    pub async fn find(socket: &str, name: &str, world: &World) -> Result<(Self, State), Refusal> {
+    async fn find(socket: &str, name: &str, world: &World) -> Result<(Self, State), Refusal> {
         if cfg!(not(feature = "docker")) {
             let why = "this program was built without its feature `docker`: \
                        build it with `--features docker`";
@@ -86,8 +120,21 @@ impl Container {
         }
     }
 
+    /// Tells Docker to `verb` it, unless it `is` so again. Whoever removed it has decided.
+    pub async fn back(
+        &self,
+        verb: &str,
+        is: impl Fn(State) -> bool + Send,
+        world: &World,
+    ) -> Result<(), Failure> {
+        match self.state(world).await? {
+            Some(it) if !is(it) => self.tell(verb, world).await,
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// How a person does it.
-    pub fn by_hand(&self, verb: &str) -> String {
+    fn by_hand(&self, verb: &str) -> String {
         format!("docker -H unix://{} {verb} {}", self.socket, self.id)
     }
 

@@ -1,6 +1,9 @@
 //! Which packets an act may touch, as users say it; and the table of rules that a child holds.
 
-use core::net::{IpAddr, SocketAddr};
+use core::{
+    convert::Infallible,
+    net::{IpAddr, SocketAddr},
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -11,6 +14,7 @@ use crate::{
     units::HOLE,
     world::{
         World,
+        linux::net::nft,
         net::{Direction, Exit, Harm, Network, Packets, Protocol, Table},
     },
 };
@@ -307,6 +311,12 @@ pub fn given<T: DeserializeOwned>(args: &[String]) -> Result<(Table, T), String>
     let [table, more] = args else { return Err("no table was given".to_owned()) };
     let no = |why| format!("the table cannot be read: {why}");
     Ok((serde_json::from_str(table).map_err(no)?, serde_json::from_str(more).map_err(no)?))
+}
+
+/// What a child does that holds a table alone, and nothing beside it.
+pub fn hold(args: &[String]) -> Result<Infallible, String> {
+    let (table, ()) = given(args)?;
+    nft::hold(&table)
 }
 
 #[cfg(test)]

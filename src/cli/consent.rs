@@ -27,7 +27,7 @@ pub(super) fn consent(
     (yes, approve): (bool, &[PathBuf]),
     foretell: impl Fn(&Read) -> Exit,
 ) -> Result<Vec<Vec<Approval>>, Exit> {
-    let host = facts::facts().hostname;
+    let host = facts::hostname();
     let mut all: Vec<Vec<Approval>> = scripts.iter().map(|_| Vec::new()).collect();
     for (file, text) in signatures(approve)? {
         let whose = attribute((&file, &text), scripts, (rules, &host));
@@ -144,7 +144,7 @@ fn enough(one: &Read, rules: &Rules, approvals: &[Approval]) -> Result<(), Exit>
 
 /// Says how the plan is approved.
 pub(super) fn tell(one: &Read, rules: &Rules) {
-    let (vars, host) = (one.script.vars_in(one.source.text()), facts::facts().hostname);
+    let (vars, host) = (one.script.vars_in(one.source.text()), facts::hostname());
     let plan = plan(one, &vars, &host);
     show::line(format!("plan: {}", plan.line().trim_end()));
     if rules.environment == Some(Environment::Production) {

@@ -17,7 +17,7 @@ use crate::{
     },
     evidence::fold as evidence,
     journal::{
-        began::{Approval, Began, HostFacts, PlannedWitness},
+        began::{Approval, Began, PlannedWitness},
         book::Journal,
         entry::{Fact, Family},
     },
@@ -269,7 +269,6 @@ fn id(world: &World, seed: u64) -> String {
 
 fn began(order: &Order<'_>, id: &str, seed: u64) -> Began {
     let script = order.script;
-    let facts = facts::facts();
     Began {
         run: id.to_owned(),
         kind: script.kind,
@@ -284,14 +283,7 @@ fn began(order: &Order<'_>, id: &str, seed: u64) -> Began {
         seed,
         program: env!("CARGO_PKG_VERSION").to_owned(),
         operator: facts::operator(),
-        host: HostFacts {
-            hostname: facts.hostname,
-            os: facts.os,
-            kernel: facts.kernel,
-            cpus: facts.cpus,
-            cpu_model: facts.cpu_model,
-            memory_bytes: facts.memory_bytes,
-        },
+        host: facts::facts(),
         plan: script.plan(),
         hypotheses: script
             .hypotheses

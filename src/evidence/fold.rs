@@ -13,11 +13,12 @@ use crate::{
         timeline::Timeline,
     },
     journal::{
-        began::{Began, HostFacts, Objectives, PlannedHypothesis, PlannedPhase, PlannedWitness},
+        began::{Began, Objectives, PlannedHypothesis, PlannedPhase, PlannedWitness},
         entry::{Anchor, Entry, Fact, ReadBack, When},
         index::RunKind,
     },
     verdict::Verdict,
+    world::linux::facts::HostFacts,
 };
 
 /// The version of [`Evidence`] as JSON.

@@ -6,23 +6,15 @@ use serde::Deserialize;
 use crate::{
     about::{About, Need},
     action::{Action, Effect, Failure, Plan, Refusal},
-    container::{Container, SOCKET},
+    container::{Container, Named},
     journal::entry::UndoClass,
     world::World,
 };
 
 /// Stops `container`, by name or id, of the Docker that listens at `socket`.
 #[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ContainerStop {
-    container: String,
-    #[serde(default = "socket")]
-    socket: String,
-}
-
-fn socket() -> String {
-    SOCKET.to_owned()
-}
+#[serde(transparent)]
+pub(crate) struct ContainerStop(Named);
 
 impl Action for ContainerStop {
     const ABOUT: &'static About = &About {
@@ -35,15 +27,7 @@ impl Action for ContainerStop {
     type Undo = Container;
 
     async fn plan(&self, world: &World) -> Result<Plan<Container>, Refusal> {
-        let (undo, state) = Container::find(&self.socket, &self.container, world).await?;
-        if !state.running || state.paused {
-            return Err(Refusal::NotReady(format!("{} does not run", self.container)));
-        }
-        Ok(Plan {
-            will: format!("stop the container {} ({})", self.container, undo.short()),
-            by_hand: vec![undo.by_hand("start")],
-            undo,
-        })
+        self.0.plan(("stop", "start"), world).await
     }
 
     async fn apply(&self, container: &Container, world: &World) -> Result<(), Failure> {
@@ -61,11 +45,6 @@ impl Action for ContainerStop {
     }
 
     async fn undo(container: &Container, world: &World) -> Result<(), Failure> {
-        match container.state(world).await? {
-            Some(it) if it.running => Ok(()),
-            Some(_) => container.tell("start", world).await,
-            // Whoever removed it has decided.
-            None => Ok(()),
-        }
+        container.back("start", |it| it.running, world).await
     }
 }

@@ -28,7 +28,7 @@ mod service_lever;
 mod service_stop;
 mod syscall_fault;
 
-use crate::action::ActionKind;
+use crate::{action::ActionKind, traffic};
 
 /// Every fault there is.
 pub const KINDS: &[ActionKind] = &[
@@ -79,10 +79,10 @@ pub const WORKERS: &[Worker] = &[
     Worker { kind: "inode_fill", work: inode_fill::work },
     Worker { kind: "io_stress", work: io_stress::work },
     Worker { kind: "memory_hog", work: memory_hog::work },
-    Worker { kind: "network_bandwidth", work: network_bandwidth::work },
+    Worker { kind: "network_bandwidth", work: traffic::hold },
     Worker { kind: "network_delay", work: network_delay::work },
-    Worker { kind: "network_loss", work: network_loss::work },
-    Worker { kind: "network_partition", work: network_partition::work },
+    Worker { kind: "network_loss", work: traffic::hold },
+    Worker { kind: "network_partition", work: traffic::hold },
     Worker { kind: "port_occupy", work: port_occupy::work },
     Worker { kind: "process_pause", work: process_pause::work },
     Worker { kind: "syscall_fault", work: syscall_fault::work },

@@ -1,7 +1,5 @@
 //! Makes the network narrow, as a saturated link or a throttling provider does.
 
-use std::convert::Infallible;
-
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -9,9 +7,9 @@ use crate::{
     about::{About, Need},
     action::{Action, Effect, Failure, Plan, Refusal},
     journal::entry::UndoClass,
-    traffic::{self, HeldTable, Traffic},
+    traffic::{HeldTable, Traffic},
     units::HOLE,
-    world::{World, linux::net::nft, net::Harm},
+    world::{World, net::Harm},
 };
 
 /// Lets at most `rate` through of what fits `traffic`, each way.
@@ -99,12 +97,6 @@ impl Action for NetworkBandwidth {
     async fn undo(it: &HeldTable, world: &World) -> Result<(), Failure> {
         it.end(world).await
     }
-}
-
-/// What the child does.
-pub(super) fn work(args: &[String]) -> Result<Infallible, String> {
-    let (table, ()) = traffic::given(args)?;
-    nft::hold(&table)
 }
 
 #[cfg(test)]

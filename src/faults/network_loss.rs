@@ -1,7 +1,5 @@
 //! Loses packets, as a bad cable, a full switch or a far-away network does.
 
-use std::convert::Infallible;
-
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -9,8 +7,8 @@ use crate::{
     about::{About, Need},
     action::{Action, Effect, Failure, Plan, Refusal},
     journal::entry::UndoClass,
-    traffic::{self, HeldTable, Traffic},
-    world::{World, linux::net::nft, net::Harm},
+    traffic::{HeldTable, Traffic},
+    world::{World, net::Harm},
 };
 
 /// Loses `percent` of the packets that fit `traffic`.
@@ -71,12 +69,6 @@ impl Action for NetworkLoss {
     async fn undo(it: &HeldTable, world: &World) -> Result<(), Failure> {
         it.end(world).await
     }
-}
-
-/// What the child does.
-pub(super) fn work(args: &[String]) -> Result<Infallible, String> {
-    let (table, ()) = traffic::given(args)?;
-    nft::hold(&table)
 }
 
 #[cfg(test)]

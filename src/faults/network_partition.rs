@@ -1,8 +1,6 @@
 //! Cuts the network between this machine and others, as a broken switch or a wrong firewall rule
 //! does.
 
-use std::convert::Infallible;
-
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -10,8 +8,8 @@ use crate::{
     about::{About, Need},
     action::{Action, Effect, Failure, Plan, Refusal},
     journal::entry::UndoClass,
-    traffic::{self, HeldTable, Traffic},
-    world::{World, linux::net::nft, net::Harm},
+    traffic::{HeldTable, Traffic},
+    world::{World, net::Harm},
 };
 
 /// Lets nothing through that fits `traffic`.
@@ -68,10 +66,4 @@ impl Action for NetworkPartition {
     async fn undo(it: &HeldTable, world: &World) -> Result<(), Failure> {
         it.end(world).await
     }
-}
-
-/// What the child does.
-pub(super) fn work(args: &[String]) -> Result<Infallible, String> {
-    let (table, ()) = traffic::given(args)?;
-    nft::hold(&table)
 }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::journal::{entry::When, index::RunKind};
+use crate::{
+    journal::{entry::When, index::RunKind},
+    world::linux::facts::HostFacts,
+};
 
 /// All that was fixed before anything was touched.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -70,23 +73,6 @@ pub struct Approval {
     pub key: String,
     /// The signature, as `ssh-keygen -Y sign` writes it.
     pub signature: String,
-}
-
-/// The machine that the run was played from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct HostFacts {
-    /// Its name.
-    pub hostname: String,
-    /// Its operating system, such as `Debian GNU/Linux 12 (bookworm)`.
-    pub os: String,
-    /// Its kernel's release.
-    pub kernel: String,
-    /// How many CPUs are online.
-    pub cpus: u32,
-    /// The CPU's model.
-    pub cpu_model: String,
-    /// Memory in bytes.
-    pub memory_bytes: u64,
 }
 
 /// A phase as planned.

@@ -18,16 +18,20 @@ use rustix::{
 /// The kernel answers in pieces of at most so many bytes.
 const PIECE: usize = 32 << 10;
 /// `struct nlmsghdr`.
-const HEAD: usize = 16;
+pub(crate) const HEAD: usize = 16;
 /// `struct rtattr`.
 const ATTRIBUTE_HEAD: usize = 4;
 /// The two highest bits of an attribute's kind are flags.
 const KIND_MASK: u16 = 0x3fff;
+/// `NLM_F_REQUEST`.
 const REQUEST: u16 = 1;
-const DUMP: u16 = 0x300;
+/// `NLM_F_ROOT | NLM_F_MATCH`: all of them.
+pub(crate) const DUMP: u16 = 0x300;
 const INTERRUPTED: u16 = 0x10;
-const ERROR: u16 = 2;
-const DONE: u16 = 3;
+/// `NLMSG_ERROR`; an error of 0 says that it was done.
+pub(crate) const ERROR: u16 = 2;
+/// `NLMSG_DONE`.
+pub(crate) const DONE: u16 = 3;
 /// The kernel answers at once; whatever does not is no kernel to wait for.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -72,8 +76,8 @@ impl Netlink {
             none @ None => none.insert(open(self.subject)?),
         };
         self.sequence = self.sequence.wrapping_add(1);
-        let request = request(kind, self.sequence, body)?;
-        sendto(&*socket, &request, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
+        let question = message(kind, DUMP, self.sequence, body);
+        sendto(&*socket, &question, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
         self.bytes.resize(PIECE, 0);
         loop {
             let piece = self.bytes.as_mut_slice();
@@ -100,15 +104,17 @@ fn open(subject: Subject) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-fn request(kind: u16, sequence: u32, body: &[u8]) -> io::Result<Vec<u8>> {
-    let length = u32::try_from(HEAD + body.len()).map_err(|_| odd())?;
-    let mut request = length.to_ne_bytes().to_vec();
-    request.extend(kind.to_ne_bytes());
-    request.extend((REQUEST | DUMP).to_ne_bytes());
-    request.extend(sequence.to_ne_bytes());
-    request.extend(0_u32.to_ne_bytes());
-    request.extend(body);
-    Ok(request)
+/// A question, whole. `flags` are beside that it is one.
+pub(crate) fn message(kind: u16, flags: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(HEAD + body.len()).expect("a question of ours is short");
+    let mut message = length.to_ne_bytes().to_vec();
+    message.extend(kind.to_ne_bytes());
+    message.extend((REQUEST | flags).to_ne_bytes());
+    message.extend(sequence.to_ne_bytes());
+    message.extend(0_u32.to_ne_bytes());
+    message.extend(body);
+    message.resize(message.len().next_multiple_of(4), 0);
+    message
 }
 
 /// Whether the answer ends here.
@@ -170,9 +176,8 @@ mod tests {
     use super::*;
 
     fn message(kind: u16, flags: u16, body: &[u8]) -> Vec<u8> {
-        let mut all = request(kind, 7, body).unwrap();
+        let mut all = super::message(kind, 0, 7, body);
         all[6..8].copy_from_slice(&flags.to_ne_bytes());
-        all.resize(all.len().next_multiple_of(4), 0);
         all
     }
 

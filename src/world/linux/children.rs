@@ -1,9 +1,5 @@
 //! Children of ours that hold something: started, heard and reaped.
-#![expect(
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "this is the wall: children are started here"
-)]
+#![expect(clippy::disallowed_types, reason = "this is the wall: children are started here")]
 
 use std::{
     fs,
@@ -17,10 +13,7 @@ use rustix::fs::{MemfdFlags, memfd_create};
 
 use crate::world::{
     host::{HOLD, HostError, ProcessId, Told},
-    linux::{
-        hold,
-        proc::{self, Stat},
-    },
+    linux::{hold, proc},
 };
 
 /// So many dead children's last words are kept.
@@ -67,9 +60,7 @@ impl Children {
             .spawn()
             .map_err(no)?;
         // It is not reaped yet, so its number is its own, and even the dead have an identity.
-        let stat = fs::read(format!("/proc/{}/stat", child.id())).ok();
-        let stat = stat.and_then(|it| proc::stat(&String::from_utf8_lossy(&it)));
-        let Some(Stat { started, .. }) = stat else {
+        let Some(started) = proc::started(child.id()) else {
             child.kill().and_then(|()| child.wait()).map_err(no)?;
             return Err(HostError::os(what, "it cannot be seen in /proc"));
         };

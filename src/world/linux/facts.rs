@@ -1,13 +1,14 @@
 //! What machine this is, by sysinfo.
 
+use serde::{Deserialize, Serialize};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
-/// The machine, its load and its user.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Facts {
+/// A machine: the one that a run is played from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HostFacts {
     /// Its name.
     pub hostname: String,
-    /// Its operating system, such as `Linux (Debian GNU/Linux 12)`.
+    /// Its operating system, such as `Debian GNU/Linux 12 (bookworm)`.
     pub os: String,
     /// Its kernel's release.
     pub kernel: String,
@@ -20,21 +21,26 @@ pub struct Facts {
 }
 
 /// Looks at the machine. What cannot be had is `unknown` or 0.
-pub fn facts() -> Facts {
+pub fn facts() -> HostFacts {
     let unknown = || "unknown".to_owned();
     let kinds = RefreshKind::nothing()
         .with_cpu(CpuRefreshKind::nothing())
         .with_memory(MemoryRefreshKind::nothing().with_ram());
     let system = System::new_with_specifics(kinds).ok();
     let cpus = system.as_ref().map_or(&[][..], |it| it.cpus());
-    Facts {
-        hostname: System::host_name().unwrap_or_else(|_| unknown()),
+    HostFacts {
+        hostname: hostname(),
         os: System::long_os_version().unwrap_or_else(|_| unknown()),
         kernel: System::kernel_version().unwrap_or_else(|_| unknown()),
         cpus: u32::try_from(cpus.len()).unwrap_or(0),
         cpu_model: cpus.first().map_or_else(unknown, |it| it.brand().trim().to_owned()),
         memory_bytes: system.as_ref().map_or(0, System::total_memory),
     }
+}
+
+/// The machine's name alone.
+pub fn hostname() -> String {
+    System::host_name().unwrap_or_else(|_| "unknown".to_owned())
 }
 
 /// The name of the user who runs this program, or `uid N`.

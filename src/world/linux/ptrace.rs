@@ -1,4 +1,4 @@
-//! `ptrace(2)`, as far as system calls are harmed by it.
+//! `ptrace(2)`, as far as threads are held still and their system calls harmed by it.
 //!
 //! Libraries of good standing cannot pass real-time signals on to a tracee, nor leave it stopped
 //! when somebody else stopped it; both would harm a target in ways that nobody asked for.
@@ -6,13 +6,20 @@
 
 use std::{ffi::c_void, mem::size_of, ptr};
 
-use rustix::{io::Errno, process::Pid};
+use rustix::{
+    io::Errno,
+    process::{Pid, WaitOptions},
+};
 
 use crate::world::calls::Call;
 
+/// A thread is traced, and nothing more.
+pub(super) const ALONE: usize = 0;
 /// `PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE`: stops at calls can be told from others, and new
 /// threads are traced, too.
-const OPTIONS: usize = 0x1 | 0x8;
+pub(super) const CALLS: usize = 0x1 | 0x8;
+/// `__WALL`: threads of others are waited for, too.
+pub(super) const WALL: WaitOptions = WaitOptions::from_bits_retain(0x4000_0000);
 /// `NT_PRSTATUS`.
 const GENERAL: usize = 1;
 /// `PTRACE_GET_SYSCALL_INFO` (Linux 5.3).
@@ -57,9 +64,20 @@ fn number(it: usize) -> *mut c_void {
     ptr::without_provenance_mut(it)
 }
 
-/// Begins to trace a thread, which goes on meanwhile.
-pub(super) fn seize(thread: Pid) -> Result<(), Errno> {
-    ptrace(libc::PTRACE_SEIZE, thread, 0, number(OPTIONS)).map(drop)
+/// A thread that stopped, as its status tells it: by which signal, and for which event of ours.
+/// None if it has ended.
+pub(super) fn stopped(status: i32) -> Option<(i32, i32)> {
+    (status & 0xff == 0x7f).then_some((status >> 8 & 0xff, status >> 16))
+}
+
+/// Begins to trace a thread, which goes on meanwhile: [`ALONE`] or its [`CALLS`].
+pub(super) fn seize(thread: Pid, options: usize) -> Result<(), Errno> {
+    ptrace(libc::PTRACE_SEIZE, thread, 0, number(options)).map(drop)
+}
+
+/// Lets a thread that is stopped go, with a signal if one was on its way.
+pub(super) fn detach(thread: Pid, signal: usize) -> Result<(), Errno> {
+    ptrace(libc::PTRACE_DETACH, thread, 0, number(signal)).map(drop)
 }
 
 /// Has it stop.

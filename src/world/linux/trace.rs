@@ -23,8 +23,6 @@ use crate::world::{
     thread,
 };
 
-/// `__WALL`: threads of others, too.
-const WALL: u32 = 0x4000_0000;
 /// `PTRACE_EVENT_STOP`.
 const EVENT_STOP: i32 = 128;
 /// A stop at a call, told from a trap by `PTRACE_O_TRACESYSGOOD`.
@@ -72,7 +70,7 @@ fn seize(target: &ProcessId) -> Result<(), String> {
             let Some(thread) = Pid::from_raw(id).filter(|_| !seized.contains_key(&id)) else {
                 continue;
             };
-            match ptrace::seize(thread) {
+            match ptrace::seize(thread, ptrace::CALLS) {
                 Ok(()) => seized.insert(id, Some(thread)),
                 // It has ended meanwhile, or came from one that is traced, and so is, too.
                 Err(Errno::SRCH) => seized.insert(id, None),
@@ -85,7 +83,7 @@ fn seize(target: &ProcessId) -> Result<(), String> {
         }
     }
     // Now that it is ours, its number cannot become another's.
-    if started(target.pid) != Some(target.started) {
+    if proc::started(target.pid) != Some(target.started) {
         return Err(gone(target));
     }
     for thread in seized.into_values().flatten() {
@@ -95,11 +93,6 @@ fn seize(target: &ProcessId) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-fn started(pid: u32) -> Option<u64> {
-    let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
-    proc::stat(&String::from_utf8_lossy(&text)).map(|it| it.started)
 }
 
 fn gone(target: &ProcessId) -> String {
@@ -128,7 +121,7 @@ impl Tracer<'_> {
                 self.refuse_or_resume(thread)?;
             }
         }
-        let mut options = WaitOptions::from_bits_retain(WALL);
+        let mut options = ptrace::WALL;
         if !self.delayed.is_empty() {
             options |= WaitOptions::NOHANG;
         }
@@ -146,13 +139,11 @@ impl Tracer<'_> {
 
     fn meet(&mut self, thread: Pid, status: i32) -> Result<(), String> {
         let id = thread.as_raw_nonzero().get();
-        if status & 0xff != 0x7f {
-            // It has ended.
+        let Some((signal, event)) = ptrace::stopped(status) else {
             self.delayed.remove(&id);
             self.refused.remove(&id);
             return Ok(());
-        }
-        let (signal, event) = (status >> 8 & 0xff, status >> 16);
+        };
         if event == 0 && signal == CALL_STOP {
             return self.at_call(thread);
         }

@@ -3,7 +3,7 @@
 
 use holdfast::{
     journal::{
-        began::{Began, HostFacts, Objectives, PlannedHypothesis, PlannedPhase, PlannedWitness},
+        began::{Began, Objectives, PlannedHypothesis, PlannedPhase, PlannedWitness},
         chain,
         entry::{
             Anchor, Entry, Fact, Family, Found, Intent, Look, Mark, OnVanish, Outcome, ProcessUse,
@@ -12,6 +12,7 @@ use holdfast::{
         index::{EnergyFigures, RunKind},
     },
     verdict::Verdict,
+    world::linux::facts::HostFacts,
 };
 
 /// `CLOCK_MONOTONIC` at the beginning of every story.

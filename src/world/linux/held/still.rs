@@ -8,18 +8,17 @@
 
 use std::{collections::BTreeMap, convert::Infallible, fs, time::Duration};
 
-use nix::{
-    errno::Errno,
-    sys::{
-        ptrace,
-        signal::Signal,
-        wait::{WaitPidFlag, WaitStatus, waitpid},
-    },
-    unistd::Pid,
+use rustix::{
+    io::Errno,
+    process::{Pid, WaitOptions, waitpid},
 };
 
 use super::stands;
-use crate::world::{host::ProcessId, linux::proc, thread};
+use crate::world::{
+    host::ProcessId,
+    linux::{proc, ptrace},
+    thread,
+};
 
 /// How often it is looked whether a target died, or has made new threads.
 const EVERY: Duration = Duration::from_millis(5);
@@ -27,7 +26,7 @@ const EVERY: Duration = Duration::from_millis(5);
 const TURN_MS: u64 = 100;
 
 /// One process: its number, and when it started in ticks.
-pub type Target = (i32, u64);
+pub type Target = (u32, u64);
 
 /// Reads `PID:STARTED` words.
 pub fn targets(args: &[String]) -> Result<Vec<Target>, String> {
@@ -74,9 +73,9 @@ pub fn throttle(targets: &[Target], percent: u64) -> Result<Infallible, String> 
     Err("the targets have ended".to_owned())
 }
 
-/// Threads that stand still, and a signal that each was about to get.
+/// Threads that stand still, by number, and a signal that each was about to get; 0 for none.
 #[derive(Default)]
-struct Still(BTreeMap<Pid, Option<Signal>>);
+struct Still(BTreeMap<i32, (Pid, usize)>);
 
 impl Still {
     /// Stops all threads of a process. A thread that starts another while it is looked at makes
@@ -88,22 +87,22 @@ impl Still {
             new = false;
             let tasks = fs::read_dir(format!("/proc/{pid}/task")).map_err(|_| no("it is gone"))?;
             for task in tasks.flatten() {
-                let Some(tid) = task.file_name().to_str().and_then(|it| it.parse().ok()) else {
-                    continue;
-                };
-                let tid = Pid::from_raw(tid);
-                if self.0.contains_key(&tid) {
+                let name = task.file_name();
+                let tid = name.to_str().and_then(|it| it.parse().ok()).and_then(Pid::from_raw);
+                let Some(tid) = tid else { continue };
+                let id = tid.as_raw_nonzero().get();
+                if self.0.contains_key(&id) {
                     continue;
                 }
-                match ptrace::seize(tid, ptrace::Options::empty()) {
+                match ptrace::seize(tid, ptrace::ALONE) {
                     Ok(()) => {}
-                    Err(Errno::ESRCH) => continue,
-                    Err(why) => return Err(no(why.desc())),
+                    Err(Errno::SRCH) => continue,
+                    Err(why) => return Err(no(&why.to_string())),
                 }
                 new = true;
                 // It cannot change its identity under us any more.
-                if !is(pid, started) {
-                    self.0.insert(tid, None);
+                if proc::started(pid) != Some(started) {
+                    self.0.insert(id, (tid, 0));
                     return Err(no("it is another one by now"));
                 }
                 if ptrace::interrupt(tid).is_ok() {
@@ -116,43 +115,36 @@ impl Still {
 
     /// Waits until a thread stands still, and keeps it; one that ends instead is let go.
     fn wait_for(&mut self, tid: Pid) {
-        loop {
-            let signal = match waitpid(tid, Some(WaitPidFlag::__WALL)) {
-                Ok(WaitStatus::Stopped(_, signal)) => Some(signal),
-                Ok(WaitStatus::PtraceEvent(..) | WaitStatus::PtraceSyscall(_)) => None,
-                Ok(WaitStatus::Continued(_) | WaitStatus::StillAlive) | Err(Errno::EINTR) => {
-                    continue;
-                }
-                Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) | Err(_) => return,
-            };
-            self.0.insert(tid, signal);
-            return;
-        }
+        let status = loop {
+            match waitpid(Some(tid), ptrace::WALL) {
+                Ok(Some((_, status))) => break status.as_raw(),
+                Ok(None) | Err(Errno::INTR) => {}
+                Err(_) => return,
+            }
+        };
+        let Some((signal, event)) = ptrace::stopped(status) else { return };
+        // A stop that is an event of ours has no signal on its way.
+        let signal = if event == 0 { usize::try_from(signal).unwrap_or(0) } else { 0 };
+        self.0.insert(tid.as_raw_nonzero().get(), (tid, signal));
     }
 
     /// Takes leave of those that were killed.
     fn bury(&mut self) {
-        let flags = WaitPidFlag::WNOHANG | WaitPidFlag::__WALL;
-        while let Ok(WaitStatus::Exited(it, _) | WaitStatus::Signaled(it, ..)) =
-            waitpid(None::<Pid>, Some(flags))
+        while let Ok(Some((tid, status))) = waitpid(None, WaitOptions::NOHANG | ptrace::WALL)
+            && ptrace::stopped(status.as_raw()).is_none()
         {
-            self.0.remove(&it);
+            self.0.remove(&tid.as_raw_nonzero().get());
         }
     }
 
     /// Lets them run, with the signal that each was about to get.
     fn let_go(self) {
-        for (tid, signal) in self.0 {
+        for (id, (tid, signal)) in self.0 {
             if let Err(why) = ptrace::detach(tid, signal) {
-                tracing::debug!("{tid} is gone: {why}");
+                tracing::debug!("{id} is gone: {why}");
             }
         }
     }
-}
-
-fn is(pid: i32, started: u64) -> bool {
-    let text = fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
-    proc::stat(&String::from_utf8_lossy(&text)).is_some_and(|it| it.started == started)
 }
 
 /// Processes as [`targets`] reads them.

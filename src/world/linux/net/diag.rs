@@ -11,14 +11,15 @@ use std::{
 
 use rustix::{
     io::Errno,
-    net::netlink,
+    net::netlink::SOCK_DIAG,
     thread::{CapabilitySet, capabilities},
 };
 
 use crate::world::{
     host::{HostError, Sent},
-    linux::net::netlink::{ACK, DUMP, Message, Socket, message},
+    linux::net::netlink::{ACK, Message, Socket},
     net::Connection,
+    netlink::{DUMP, message},
 };
 
 /// `SOCK_DIAG_BY_FAMILY`.
@@ -66,7 +67,7 @@ fn request(family: u8, states: u32, place: &[u8]) -> Vec<u8> {
 }
 
 fn open() -> Result<Socket, HostError> {
-    Socket::open(netlink::SOCK_DIAG).map_err(|why| match why {
+    Socket::open(SOCK_DIAG).map_err(|why| match why {
         Errno::PROTONOSUPPORT => {
             HostError::os("list connections", "this kernel lacks CONFIG_INET_DIAG")
         }

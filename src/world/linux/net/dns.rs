@@ -24,11 +24,12 @@ use crate::world::{
         hold::Counts,
         net::{
             door::{self, Door},
-            netlink::{Attrs, Socket, attr, message},
+            netlink::{Attrs, Socket, attr},
             question::{self, Question},
         },
     },
     net::Table,
+    netlink::message,
 };
 
 /// How long a resolver may take to answer, and a client to go on.

@@ -12,24 +12,16 @@ use rustix::{
     },
 };
 
-/// `NLM_F_REQUEST`.
-const REQUEST: u16 = 1;
+use crate::world::netlink::{DONE, ERROR, HEAD, attributes};
+
 /// `NLM_F_ACK`: say that it was done.
 pub(super) const ACK: u16 = 4;
 /// `NLM_F_CREATE`.
 pub(super) const CREATE: u16 = 0x400;
 /// `NLM_F_APPEND`.
 pub(super) const APPEND: u16 = 0x800;
-/// `NLM_F_ROOT | NLM_F_MATCH`: all of them.
-pub(super) const DUMP: u16 = 0x300;
-/// `NLMSG_ERROR`; an error of 0 says that it was done.
-const ERROR: u16 = 2;
-/// `NLMSG_DONE`.
-const DONE: u16 = 3;
 /// `NLA_F_NESTED`.
 const NESTED: u16 = 0x8000;
-/// The length of a message's head.
-const HEAD: usize = 16;
 /// The most that is taken at once.
 const TAKEN_MAX: usize = 64 * 1024;
 
@@ -81,31 +73,9 @@ pub(super) struct Message {
     pub(super) body: Vec<u8>,
 }
 
-/// The attribute `kind` among those that begin at `from`.
-pub(super) fn attr(mut bytes: &[u8], kind: u16) -> Option<&[u8]> {
-    loop {
-        let length = usize::from(u16::from_ne_bytes(bytes.get(..2)?.try_into().ok()?));
-        let found = u16::from_ne_bytes(bytes.get(2..4)?.try_into().ok()?);
-        let data = bytes.get(4..length)?;
-        // The two highest bits are flags.
-        if found & 0x3fff == kind {
-            return Some(data);
-        }
-        bytes = bytes.get(length.next_multiple_of(4)..)?;
-    }
-}
-
-/// A message, whole.
-pub(super) fn message(kind: u16, flags: u16, seq: u32, body: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(HEAD + body.len()).expect("a message of ours is short");
-    let mut out = length.to_ne_bytes().to_vec();
-    out.extend(kind.to_ne_bytes());
-    out.extend((REQUEST | flags).to_ne_bytes());
-    out.extend(seq.to_ne_bytes());
-    out.extend(0_u32.to_ne_bytes());
-    out.extend(body);
-    out.resize(out.len().next_multiple_of(4), 0);
-    out
+/// The attribute `kind` among these.
+pub(super) fn attr(bytes: &[u8], kind: u16) -> Option<&[u8]> {
+    attributes(bytes, 0).find(|it| it.0 == kind).map(|it| it.1)
 }
 
 /// A socket to the kernel. It is never inherited: what the kernel keeps for it must end with us.
@@ -164,6 +134,7 @@ fn split(mut bytes: &[u8], all: &mut Vec<Message>) -> Result<bool, Errno> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::world::netlink::message;
 
     #[test]
     fn what_is_written_can_be_found() {

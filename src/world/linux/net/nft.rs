@@ -14,10 +14,11 @@ use crate::world::{
         net::{
             devices,
             expr::{self, Expr, Family, HARMED, SEEN, Way},
-            netlink::{ACK, APPEND, Attrs, CREATE, Message, Socket, attr, message},
+            netlink::{ACK, APPEND, Attrs, CREATE, Message, Socket, attr},
         },
     },
     net::{Direction, Exit, Harm, Table},
+    netlink::message,
     thread,
 };
 
