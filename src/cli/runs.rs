@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     cli::{args, exit::Exit, report, show, signals},
-    engine::recover::{Healed, recover},
+    engine::recover::{self, Then},
     evidence::{
         fold::{self, Evidence},
         folder,
@@ -182,8 +182,8 @@ pub(super) fn abort(it: &AbortArgs, state: &StateFolder) -> Exit {
         match state.lock() {
             // Nobody plays it: its runner died, and what it left is ours to take down.
             Ok(_lock) => {
-                let all = recover(state, &world, &registry::kit()).await;
-                Ok(all.map(|all| all.iter().all(|it| Healed::clean(&it.1))))
+                let (kit, then) = (registry::kit(), Then::End);
+                Ok(Ok(recover::one(state, &it.run, then, (&world, &kit)).await.clean()))
             }
             Err(StateError::Busy { holder, .. }) => {
                 let runner = holder.trim().parse().ok();

@@ -21,7 +21,7 @@ const READ_TRIES: u32 = 3;
 /// Waits for its cues, writes, and reads back.
 pub(super) async fn witness(
     it: Witness,
-    run: String,
+    (run, (past, first)): (String, (u64, u64)),
     (world, rows): (World, Rows),
     mut cue: watch::Receiver<Cue>,
 ) {
@@ -31,7 +31,7 @@ pub(super) async fn witness(
     let mut tick = tokio::time::interval(it.every.duration());
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut flight = FuturesUnordered::new();
-    let mut next = 0;
+    let mut next = first;
     loop {
         let over = *cue.borrow() == Cue::ReadBack;
         if over && flight.is_empty() {
@@ -50,7 +50,9 @@ pub(super) async fn witness(
             }
         }
     }
-    let reads = stream::iter(0..next).map(|seq| read(&it, &run, seq, &world));
+    // Before a resumption others were written; some between the two nobody wrote down.
+    let all = (0..past).chain(first..next);
+    let reads = stream::iter(all).map(|seq| read(&it, &run, seq, &world));
     let mut reads = reads.buffer_unordered(READS_AT_ONCE);
     while let Some(done) = reads.next().await {
         rows.put(Row::Read(done));

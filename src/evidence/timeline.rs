@@ -189,6 +189,7 @@ impl Timeline {
             | Fact::Stuck { .. } => self.of_act(fact, scale),
             Fact::Began(_)
             | Fact::Anchor(_)
+            | Fact::Course(_)
             | Fact::Looks { .. }
             | Fact::Judged { .. }
             | Fact::Writes { .. }
@@ -279,6 +280,7 @@ fn number(fact: &Fact) -> Option<u32> {
         | Fact::PhaseEnded { .. }
         | Fact::Intent(_)
         | Fact::Marked { .. }
+        | Fact::Course(_)
         | Fact::Looks { .. }
         | Fact::Judged { .. }
         | Fact::Writes { .. }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    journal::{began::Began, index::EnergyFigures},
+    journal::{began::Began, course::Course, index::EnergyFigures},
     verdict::Verdict,
     world::World,
 };
@@ -110,6 +110,8 @@ pub enum Fact {
         /// What was seen or said.
         note: String,
     },
+    /// A drill's step, or a question to people.
+    Course(Course),
     /// What a probe saw, in the order of sending.
     Looks {
         /// The hypothesis whose probe it was.
@@ -240,6 +242,7 @@ pub enum UndoClass {
 #[serde(rename_all = "snake_case")]
 pub enum OnVanish {
     /// It is undone.
+    #[serde(alias = "undo")]
     Heal,
     /// It stands: it was done on purpose.
     Keep,

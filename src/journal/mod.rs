@@ -3,6 +3,8 @@
 pub mod began;
 pub mod book;
 pub mod chain;
+pub mod course;
 pub mod entry;
+pub mod exercise;
 pub mod fold;
 pub mod index;
