@@ -60,6 +60,9 @@ pub(super) struct DecideArgs {
     /// Why, or what was done
     #[arg(long, default_value = "")]
     note: String,
+    /// Who says so, if you type for somebody else; you are named beside them
+    #[arg(long = "for", value_name = "NAME")]
+    on_behalf: Option<String>,
     /// A file that shows it; it is kept with the evidence
     #[arg(long, value_name = "FILE")]
     attach: Option<PathBuf>,
@@ -125,8 +128,8 @@ fn decide(it: &DecideArgs, state: &StateFolder) -> Exit {
         }
         attached = path.file_name().map(|it| it.to_string_lossy().into_owned());
     }
-    let (step, note) = (it.step.clone(), it.note.clone());
-    let handed = Handed { step, word: it.word, note, attached, signature: None };
+    let (step, note, on_behalf) = (it.step.clone(), it.note.clone(), it.on_behalf.clone());
+    let handed = Handed { step, word: it.word, on_behalf, note, attached, signature: None };
     hand_in(&it.run, &handed, &bytes, state)
 }
 
@@ -156,7 +159,7 @@ fn approve(it: &ApproveArgs, state: &StateFolder) -> Exit {
         }
     };
     let (step, note, word) = (it.step.clone(), it.note.clone(), Word::Approved);
-    let handed = Handed { step, word, note, attached: None, signature };
+    let handed = Handed { step, word, on_behalf: None, note, attached: None, signature };
     hand_in(&it.run, &handed, &[], state)
 }
 

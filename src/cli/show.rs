@@ -200,7 +200,7 @@ impl Progress {
             Course::Answered(it) => {
                 let note =
                     if it.note.is_empty() { String::new() } else { format!(": {}", it.note) };
-                format!("    {} said {}{note} ({})", it.by, it.word.word(), it.voice.word())
+                format!("    {} said {}{note} ({})", it.whose(), it.word.word(), it.voice.word())
             }
             Course::TurnedAway { by, why, .. } => format!("    {by} was turned away: {why}"),
             Course::Decided { outcome, why, .. } => format!("    {}: {why}", outcome.word()),

@@ -99,6 +99,7 @@ fn rehearse(it: &Rehearsed, question: &Question, desk: &Desk) -> Result<(), Halt
     let answered = Answered {
         step: question.asked.step.clone(),
         by: it.by.clone(),
+        on_behalf: None,
         word: it.answer,
         note: it.note.clone(),
         voice: Voice::Rehearsed,
@@ -113,7 +114,7 @@ fn said(question: &Question) -> String {
     let answers = question.answers.borrow();
     let one = |it: &Answered| {
         let note = if it.note.is_empty() { String::new() } else { format!(" ({})", it.note) };
-        format!("{} said {}{note}", it.by, it.word.word())
+        format!("{} said {}{note}", it.whose(), it.word.word())
     };
     answers.iter().map(one).collect::<Vec<_>>().join(", ")
 }
@@ -136,6 +137,7 @@ fn answers(entries: &[Entry], step: &Step, sort: Sort) -> Vec<Answered> {
         all.push(Answered {
             step: step.id.clone(),
             by: it.name.clone(),
+            on_behalf: None,
             word: crate::journal::course::Word::Approved,
             note: String::new(),
             voice: Voice::Beforehand,

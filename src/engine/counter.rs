@@ -34,7 +34,9 @@ use crate::{
 const CALLERS_MAX: usize = 16;
 /// So many answers in vain are written down; the rest are only turned away.
 const VAIN_MAX: u32 = 100;
-/// A note is at most so long, in bytes.
+/// A name is at most so long, in characters.
+const NAME_MAX: usize = 200;
+/// A note is at most so long, in characters.
 const NOTE_MAX: usize = 4_000;
 
 /// Lines that are typed at the run's terminal.
@@ -48,6 +50,9 @@ pub struct Handed {
     pub step: String,
     /// The answer.
     pub word: Word,
+    /// In whose name, if they speak for somebody else.
+    #[serde(default)]
+    pub on_behalf: Option<String>,
     /// In their own words.
     #[serde(default)]
     pub note: String,
@@ -104,6 +109,8 @@ pub struct Counter {
     vain: Cell<u32>,
     /// Questions are answered by the file.
     rehearsal: Cell<bool>,
+    /// The exercise changes nothing.
+    talk: Cell<bool>,
 }
 
 /// Whether a script asks anything.
@@ -116,6 +123,7 @@ impl Counter {
     pub(super) fn open(&self, script: &Script, inbox: Inbox, lines: Option<Lines>) {
         let asks = script.steps().filter(|it| matches!(it.item, Item::Ask(_)));
         *self.known.borrow_mut() = asks.map(|it| (it.id.clone(), it.name.clone())).collect();
+        self.talk.set(script.exercise.as_ref().is_some_and(|it| it.kind.is_talk()));
         *self.inbox.borrow_mut() = Some(Rc::new(inbox));
         *self.lines.borrow_mut() = lines;
     }
@@ -197,7 +205,8 @@ impl Counter {
                 continue;
             };
             let note = note.trim().to_owned();
-            let handed = Handed { step, word, note, attached: None, signature: None };
+            let handed =
+                Handed { step, word, note, attached: None, signature: None, on_behalf: None };
             let who = facts::operator();
             if let Err(why) = self.take(handed, &[], ((&who, true), Voice::Terminal), desk) {
                 desk.say(&why);
@@ -223,10 +232,11 @@ impl Counter {
         let step = handed.step.clone();
         let taken = self.weigh(&handed, who, desk).and_then(|(question, by, signed)| {
             let attachment = keep(&handed, rest, &question, desk)?;
-            let Handed { word, note, .. } = handed;
+            let Handed { word, note, on_behalf, .. } = handed;
+            let on_behalf = on_behalf.map(|it| it.chars().take(NAME_MAX).collect());
             let step = question.asked.step.clone();
             let note = note.chars().take(NOTE_MAX).collect();
-            let answered = Answered { step, by, word, note, voice, attachment, signed };
+            let answered = Answered { step, by, on_behalf, word, note, voice, attachment, signed };
             self.put(&question, answered, desk)
         });
         if let Err(why) = &taken
@@ -252,7 +262,7 @@ impl Counter {
         let name = &question.asked.name;
         desk.write(Fact::Course(Course::Answered(answered.clone())))
             .map_err(|why| format!("it could not be written down: {why}"))?;
-        let said = format!("{} answered “{name}”: {}", answered.by, answered.word.word());
+        let said = format!("{} answered “{name}”: {}", answered.whose(), answered.word.word());
         question.answers.borrow_mut().push(answered);
         let more = question.answers.borrow().len();
         let more = question.asked.persons.saturating_sub(u32::try_from(more).unwrap_or(u32::MAX));
@@ -292,10 +302,19 @@ impl Counter {
         if signed.is_none() && asked.who.is_empty() && !is_own {
             return Err(format!("{by} may not answer “{}”: the run is not theirs", asked.name));
         }
-        if let Some(before) = question.answers.borrow().iter().find(|it| it.by == by) {
-            let word = before.word.word();
-            return Err(format!("{by} has answered “{}” already: {word}", asked.name));
+        // Around a table one person may type for all; elsewhere nobody is two.
+        let talk = self.talk.get() && signed.is_none();
+        let person = |by: &String, other: &Option<String>| match other {
+            Some(other) if talk => other.clone(),
+            Some(_) | None => by.clone(),
+        };
+        let own = person(&by, &handed.on_behalf);
+        let before = question.answers.borrow();
+        if let Some(it) = before.iter().find(|it| person(&it.by, &it.on_behalf) == own) {
+            let word = it.word.word();
+            return Err(format!("{own} has answered “{}” already: {word}", asked.name));
         }
+        drop(before);
         Ok((Rc::clone(&question), by, signed))
     }
 

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::{
     evidence::{
+        course::{self, Road},
         energy::{self, Point, Use},
         judge,
         rpo::{self, Ledger, Rpo},
@@ -40,6 +41,9 @@ pub struct Evidence {
     pub stated: Option<Stated>,
     /// What a drill measured; none for scenarios.
     pub drill: Option<Drill>,
+    /// A drill's steps and questions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub course: Option<Road>,
     /// What must stay true, and whether it did.
     pub hypotheses: Vec<Hypothesis>,
     /// Phases, acts and moments.
@@ -209,6 +213,7 @@ struct Draft<'a> {
     looks: Vec<(&'a str, Seen)>,
     judged: Vec<(&'a str, Judgement)>,
     points: Vec<Point>,
+    course: course::Draft,
     stated: Option<Stated>,
     last_us: i64,
 }
@@ -231,6 +236,7 @@ impl<'a> Draft<'a> {
             looks: Vec::new(),
             judged: Vec::new(),
             points: Vec::new(),
+            course: course::Draft::default(),
             stated: None,
             last_us: 0,
         };
@@ -248,6 +254,7 @@ impl<'a> Draft<'a> {
         let at_us = self.scale.at(entry.at_us);
         self.last_us = self.last_us.max(at_us);
         self.timeline.meet(at_us, &entry.fact, &self.scale);
+        self.course.meet(at_us, &entry.fact);
         if let Fact::Looks { probe, rows } = &entry.fact {
             self.looks.extend(rows.iter().map(|row| {
                 let (sent_us, took_us) = (self.scale.at(row.0), row.1);
@@ -291,6 +298,7 @@ impl<'a> Draft<'a> {
             verdict: Verdict::Inconclusive,
             why: Vec::new(),
             drill,
+            course: std::mem::take(&mut self.course).finish(self.began),
             hypotheses: self.hypotheses(),
             not_exercised: planned.into_iter().filter(|it| !played(it)).collect(),
             whole,

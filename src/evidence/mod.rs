@@ -1,6 +1,7 @@
 //! What a run showed: its journal folded for a reader, sealed, and held against the seal.
 
 pub mod approval;
+pub mod course;
 pub mod energy;
 pub mod figures;
 pub mod fold;

@@ -3,8 +3,14 @@
 use serde::Serialize;
 
 use crate::{
-    evidence::scale::{Scale, Window},
-    journal::entry::{Fact, Family, Intent, Mark, OnVanish, Successor, UndoClass},
+    evidence::{
+        say,
+        scale::{Scale, Window},
+    },
+    journal::{
+        course::Course,
+        entry::{Fact, Family, Intent, Mark, OnVanish, Successor, UndoClass},
+    },
     verdict::Verdict,
 };
 
@@ -121,6 +127,8 @@ pub enum MomentKind {
     Guardian,
     /// A later process took the run over.
     Recover,
+    /// The run went on after its runner had vanished.
+    Resumed,
 }
 
 impl MomentKind {
@@ -133,6 +141,7 @@ impl MomentKind {
             Self::Aborted => "aborted",
             Self::Guardian => "guardian took over",
             Self::Recover => "recovery took over",
+            Self::Resumed => "resumed",
         }
     }
 }
@@ -187,6 +196,11 @@ impl Timeline {
             | Fact::Undone { .. }
             | Fact::Kept { .. }
             | Fact::Stuck { .. } => self.of_act(fact, scale),
+            Fact::Course(Course::Resumed(it)) => {
+                let (what, gap) = (MomentKind::Resumed, say::length_u(it.gap_us));
+                let note = format!("by {}, after {gap} in which nobody played", it.operator);
+                self.moments.push(Moment { at_us, what, note });
+            }
             Fact::Began(_)
             | Fact::Anchor(_)
             | Fact::Course(_)

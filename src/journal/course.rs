@@ -104,6 +104,9 @@ pub struct Answered {
     pub step: String,
     /// Who, as the machine knows them; in a rehearsal, as the file says.
     pub by: String,
+    /// In whose name, if they spoke for somebody else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_behalf: Option<String>,
     /// What.
     pub word: Word,
     /// In their own words.
@@ -117,6 +120,16 @@ pub struct Answered {
     /// Their signature over the plan, and the key that it was made with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed: Option<Signed>,
+}
+
+impl Answered {
+    /// Whose answer it is, in words.
+    pub fn whose(&self) -> String {
+        match &self.on_behalf {
+            Some(it) => format!("{it}, by {}", self.by),
+            None => self.by.clone(),
+        }
+    }
 }
 
 /// A signature over the plan.
