@@ -254,9 +254,12 @@ fn resume(it: &ResumeArgs, state: &StateFolder) -> Exit {
     };
     let audience = if it.json { play::Audience::Machines } else { play::Audience::People };
     let going = Going { run: &run, order, said: &said };
-    play::playing(state, &rules, (&Stop::default(), audience), async |world, kit, stop, ears| {
-        resume::resume(&going, (world, kit), stop, ears).await
-    })
+    play::playing(
+        (state, &run),
+        &rules,
+        (&Stop::default(), audience),
+        async |world, kit, stop, ears| resume::resume(&going, (world, kit), stop, ears).await,
+    )
     .1
 }
 

@@ -39,6 +39,7 @@ pub(super) enum Play {
 
 /// What `run` is told.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(super) struct RunArgs {
     /// The files.
     #[arg(required = true, value_name = "FILE")]
@@ -160,21 +161,21 @@ pub(super) fn play(
     stop: &Stop,
     audience: Audience,
 ) -> (Option<Ending>, Exit) {
-    playing(order.state, rules, (stop, audience), async |world, kit, stop, ears| {
+    playing((order.state, ""), rules, (stop, audience), async |world, kit, stop, ears| {
         run::run(order, (world, kit), stop, ears).await
     })
 }
 
-/// Has something played, and says how it ended.
+/// Has something played, a run that goes on by its id, and says how it ended.
 pub(super) fn playing(
-    state: &StateFolder,
+    (state, run): (&StateFolder, &str),
     rules: &Rules,
     (stop, audience): (&Stop, Audience),
     what: impl AsyncFnOnce(World, &Kit, Stop, (Listener, Teller)) -> Result<Ending, NoRun>,
 ) -> (Option<Ending>, Exit) {
     let ended = signals::block_on(stop, async {
         let world = linux::world(args::program())?.ruled(rules.clone());
-        let mut progress = show::Progress::default();
+        let mut progress = show::Progress::of(run);
         let listener = Box::new(move |entry: &_| match audience {
             Audience::People => progress.tell(entry),
             Audience::Machines => show::json(entry),

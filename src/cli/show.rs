@@ -178,6 +178,11 @@ impl Progress {
 }
 
 impl Progress {
+    /// Tells of this run.
+    pub fn of(run: &str) -> Self {
+        Self { run: run.to_owned(), ..Self::default() }
+    }
+
     fn course(&mut self, it: &Course) -> Option<String> {
         let run = &self.run;
         Some(match it {

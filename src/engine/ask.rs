@@ -5,7 +5,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::{
-    engine::{counter::Question, desk::Desk, play::Halt},
+    engine::{
+        counter::{Counter, Question},
+        desk::Desk,
+        play::Halt,
+    },
     evidence::{approval::Plan, say},
     journal::{
         began::Objectives,
@@ -40,24 +44,23 @@ pub(super) async fn ask(step: &Step, it: &Ask, desk: &Desk) -> Result<(), Halt> 
         desk.write(Fact::Course(Course::Answered(it)))?;
     }
     let settled = tokio::time::timeout(it.timeout.duration(), settled(&question, it, desk));
-    let (outcome, why) = match desk.heed(settled).await.map_err(Halt::Aborted)? {
-        Ok(outcome) => (outcome?, said(&question)),
-        Err(_) => {
-            let (timeout, then) = (it.timeout, it.otherwise.word());
-            (it.otherwise, format!("nobody decided within {timeout}, and then it is: {then}"))
-        }
+    let (outcome, why) = if let Ok(outcome) = desk.heed(settled).await.map_err(Halt::Aborted)? {
+        (outcome?, said(&question))
+    } else {
+        let (timeout, then) = (it.timeout, it.otherwise.word());
+        (it.otherwise, format!("nobody decided within {timeout}, and then it is: {then}"))
     };
     question.close(outcome);
     let step = step.id.clone();
     desk.write(Fact::Course(Course::Decided { step, outcome, why: why.clone() }))?;
     let name = &question.asked.name;
-    match outcome {
-        Outcome::Go => Ok(match it.mark {
-            Some(mark) => desk.write(Fact::Marked { mark, note: format!("{name}: {why}") })?,
-            None => {}
-        }),
-        Outcome::Abort | Outcome::Fail => Err(Halt::Aborted(format!("“{name}”: {why}"))),
+    if outcome != Outcome::Go {
+        return Err(Halt::Aborted(format!("“{name}”: {why}")));
     }
+    if let Some(mark) = it.mark {
+        desk.write(Fact::Marked { mark, note: format!("{name}: {why}") })?;
+    }
+    Ok(())
 }
 
 /// Waits until the answers come to something; in a rehearsal, gives them.
@@ -106,7 +109,7 @@ fn rehearse(it: &Rehearsed, question: &Question, desk: &Desk) -> Result<(), Halt
         attachment: None,
         signed: None,
     };
-    desk.counter.put(question, answered, desk).map(drop).map_err(Halt::Aborted)
+    Counter::put(question, answered, desk).map(drop).map_err(Halt::Aborted)
 }
 
 /// Who said what.

@@ -189,16 +189,15 @@ impl Counter {
             if first.is_empty() {
                 continue;
             }
-            let (step, word, note) = match Word::read(first) {
-                Some(word) => (self.only(), word, rest),
-                None => {
-                    let (word, note) = rest.split_once(' ').unwrap_or((rest, ""));
-                    let Some(word) = Word::read(word) else {
-                        desk.say("type go, no-go, done or not-done, and a note if you like");
-                        continue;
-                    };
-                    (Some(first.to_owned()), word, note)
-                }
+            let (step, word, note) = if let Some(word) = Word::read(first) {
+                (self.only(), word, rest)
+            } else {
+                let (word, note) = rest.split_once(' ').unwrap_or((rest, ""));
+                let Some(word) = Word::read(word) else {
+                    desk.say("type go, no-go, done or not-done, and a note if you like");
+                    continue;
+                };
+                (Some(first.to_owned()), word, note)
             };
             let Some(step) = step else {
                 desk.say("several questions are open, or none: type the step before the answer");
@@ -237,7 +236,7 @@ impl Counter {
             let step = question.asked.step.clone();
             let note = note.chars().take(NOTE_MAX).collect();
             let answered = Answered { step, by, on_behalf, word, note, voice, attachment, signed };
-            self.put(&question, answered, desk)
+            Self::put(&question, answered, desk)
         });
         if let Err(why) = &taken
             && self.vain.replace(self.vain.get().saturating_add(1)) < VAIN_MAX
@@ -254,7 +253,6 @@ impl Counter {
 
     /// An answer that counts is written down before anybody acts on it.
     pub(super) fn put(
-        &self,
         question: &Question,
         answered: Answered,
         desk: &Desk,
@@ -295,7 +293,7 @@ impl Counter {
             Some(signature) => signer(signature, desk)?,
             None => (name.to_owned(), None),
         };
-        if signed.is_none() && !asked.who.is_empty() && !asked.who.iter().any(|it| *it == by) {
+        if signed.is_none() && !asked.who.is_empty() && !asked.who.contains(&by) {
             let who = asked.who.join(", ");
             return Err(format!("{by} may not answer “{}”: {who} may", asked.name));
         }

@@ -175,14 +175,15 @@ impl Draft {
                 self.ended.insert(step.clone(), at_us);
                 self.passed.insert(step.clone(), why.clone());
             }
-            Course::Asked(asked) => match self.question(&asked.step) {
+            Course::Asked(asked) => {
                 // Asked again after a resumption.
-                Some(it) => it.asked = asked.clone(),
-                None => {
+                if let Some(it) = self.question(&asked.step) {
+                    it.asked = asked.clone();
+                } else {
                     let (asked, answers) = (asked.clone(), Vec::new());
                     self.questions.push(Question { at_us, asked, answers, decided: None });
                 }
-            },
+            }
             Course::Answered(answered) => {
                 if let Some(it) = self.question(&answered.step) {
                     it.answers.push((at_us, answered.clone()));
@@ -256,7 +257,8 @@ impl Road {
         let exercise = self.exercise.as_ref().map(|it| {
             let named = [(" of", &it.service), (", criticality:", &it.criticality)];
             let named = named.iter().filter(|it| !it.1.is_empty());
-            let named: String = named.map(|(word, it)| format!("{word} {it}")).collect();
+            let named: Vec<String> = named.map(|(word, it)| format!("{word} {it}")).collect();
+            let named = named.concat();
             format!("{} {}{named}", it.kind.word(), it.kind.word_zh())
         });
         let all: Vec<String> = exercise.into_iter().chain(rehearsed).collect();

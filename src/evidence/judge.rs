@@ -48,11 +48,13 @@ pub(crate) fn reasons(evidence: &Evidence, ended: bool) -> Vec<Reason> {
         let what = match it.what {
             // What was resumed was seen through; what that cost is told of each step and fault.
             MomentKind::Guardian | MomentKind::Recover if Some(n) < resumed => continue,
-            MomentKind::Resumed => continue,
             MomentKind::Aborted => "the run was stopped early",
             MomentKind::Guardian => "the runner vanished and its guardian took over",
             MomentKind::Recover => "the run was cut off and recovered later",
-            MomentKind::Detected | MomentKind::Declared | MomentKind::Reached => continue,
+            MomentKind::Detected
+            | MomentKind::Declared
+            | MomentKind::Reached
+            | MomentKind::Resumed => continue,
         };
         reasons.push((Verdict::Inconclusive, format!("{what}: {}", it.note)));
     }
