@@ -24,6 +24,7 @@ pub mod sim;
 pub mod stop;
 pub mod store;
 pub mod tasks;
+pub mod text;
 pub mod thread;
 pub mod web;
 
