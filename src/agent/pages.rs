@@ -43,8 +43,10 @@ pub(crate) struct Desk {
     pub(crate) written: u64,
 }
 
-/// After so many pages, what only the start and the first answers needed is given back.
+/// After so many pages, what only the start and the first answers needed is given back, and what
+/// rare answers needed after each further so many.
 const SETTLED: u64 = 3;
+const NOW_AND_THEN: u64 = 1_000;
 
 /// Paths and what answers there.
 pub(crate) fn router(app: Arc<App>, web: &Web) -> Router {
@@ -93,7 +95,7 @@ pub(crate) async fn metrics(
         Err(why) => return (StatusCode::BAD_REQUEST, why).into_response(),
     };
     desk.written = desk.written.saturating_add(1);
-    if desk.written == SETTLED
+    if desk.written % NOW_AND_THEN == SETTLED
         && let Err(why) = text::forget_start()
     {
         tracing::debug!("could not give pages of the program back: {why}");
