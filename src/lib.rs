@@ -25,8 +25,10 @@ pub mod container;
 pub mod export;
 pub mod group;
 pub mod held;
+pub mod ledger;
 pub mod meter;
 pub mod probe;
+pub mod secret;
 pub mod source;
 pub mod target;
 pub mod traffic;
@@ -37,6 +39,7 @@ pub mod engine;
 // floor: families, one file a kind
 pub mod collectors;
 pub mod faults;
+pub mod ledgers;
 pub mod meters;
 pub mod probes;
 pub mod reports;
