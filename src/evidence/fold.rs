@@ -10,6 +10,7 @@ use crate::{
         rto::{self, Attempt, Rto},
         say::{self, Answer},
         scale::{Clocks, Scale},
+        shown,
         timeline::Timeline,
     },
     journal::{
@@ -280,6 +281,7 @@ impl<'a> Draft<'a> {
     }
 
     fn finish(mut self, entries: u64) -> Evidence {
+        shown::reckon(&mut self.timeline, &self.scale);
         let run = self.run(entries);
         let drill = self.drill();
         let (whole, phases) = energy::uses(&self.timeline.phases, &self.points, self.last_us);

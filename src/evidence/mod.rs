@@ -13,5 +13,6 @@ pub mod rto;
 pub mod say;
 pub mod scale;
 pub mod seal;
+pub mod shown;
 pub mod timeline;
 pub mod verify;

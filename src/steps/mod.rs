@@ -4,9 +4,12 @@ mod command;
 mod fence;
 mod http;
 mod promote;
+mod reconcile;
 mod route;
+mod smoke;
+mod sql;
 
-use crate::action::ActionKind;
+use crate::{action::ActionKind, inspection::Inspecting};
 
 /// Every step there is.
 pub const KINDS: &[ActionKind] = &[
@@ -14,5 +17,8 @@ pub const KINDS: &[ActionKind] = &[
     ActionKind::step::<fence::Fence>(),
     ActionKind::step::<http::Http>(),
     ActionKind::step::<promote::Promote>(),
+    ActionKind::step::<Inspecting<reconcile::Reconcile>>(),
     ActionKind::step::<route::Route>(),
+    ActionKind::step::<smoke::Smoke>(),
+    ActionKind::step::<sql::Sql>(),
 ];

@@ -42,5 +42,6 @@ pub fn world(program: PathBuf) -> Result<World, HostError> {
         rules: Arc::default(),
         act: 0,
         bounds: Arc::default(),
+        run_folder: None,
     })
 }

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 
-use crate::world::dial::{Datagram, Dial, DialError, Handshake, Query, Rows, Shown, Talk, Talked};
+use crate::world::dial::{
+    Datagram, Dial, DialError, Handshake, Query, Rows, Session, Sheet, Shown, Talk, Talked,
+};
 
 /// Holds real conversations.
 #[derive(Debug, Default)]
@@ -32,6 +34,11 @@ impl Dial for LinuxDial {
     fn query(&self, it: Query) -> BoxFuture<'_, Result<Rows, DialError>> {
         let timeout = it.timeout;
         within(timeout, sql::query(it)).boxed()
+    }
+
+    fn session(&self, it: Session) -> BoxFuture<'_, Result<Vec<Sheet>, DialError>> {
+        let timeout = it.timeout;
+        within(timeout, sql::session(it)).boxed()
     }
 }
 
