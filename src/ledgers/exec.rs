@@ -170,7 +170,9 @@ impl Open {
         match (payloads, blind) {
             (Some(payloads), None) => Ok(record.found(payloads.iter().map(String::as_str))),
             (_, Some(why)) => Err(Blind(why)),
-            (None, None) => Err(Blind("the answer holds neither `payloads` nor `blind`".to_owned())),
+            (None, None) => {
+                Err(Blind("the answer holds neither `payloads` nor `blind`".to_owned()))
+            }
         }
     }
 }
@@ -180,5 +182,6 @@ fn line(question: &Question<'_>) -> String {
 }
 
 fn understood<T: DeserializeOwned>(answer: &str) -> Result<T, Blind> {
-    serde_json::from_str(answer).map_err(|why| Blind(format!("the answer is not understood: {why}")))
+    serde_json::from_str(answer)
+        .map_err(|why| Blind(format!("the answer is not understood: {why}")))
 }

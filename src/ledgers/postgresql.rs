@@ -123,7 +123,9 @@ impl Ledger for PostgreSql {
         let it = &self.table.value;
         let plain = |it: &str| {
             let ordinary = |c: char| c.is_ascii_alphanumeric() || c == '_';
-            !it.is_empty() && it.chars().all(ordinary) && !it.starts_with(|c: char| c.is_ascii_digit())
+            !it.is_empty()
+                && it.chars().all(ordinary)
+                && !it.starts_with(|c: char| c.is_ascii_digit())
         };
         let parts = it.split('.').count();
         if it.as_str() != crate::units::HOLE && (parts > 2 || !it.split('.').all(plain)) {
