@@ -7,7 +7,10 @@ use serde_json::Value;
 
 use crate::{
     about::About,
-    journal::entry::{Family, UndoClass},
+    journal::{
+        entry::{Family, UndoClass},
+        showing::Showing,
+    },
     manifest::{
         diagnostic::Diagnostic,
         node::{Doc, Id},
@@ -28,6 +31,8 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     /// Whether [`Self::effect`] can tell from the world alone that it was done: then a runner that
     /// vanished in the middle leaves no question.
     const CONFIRMS: bool = false;
+    /// It only looks, and what it showed is all that comes of it.
+    const LOOKS: bool = false;
     /// All that going back needs. It is on disk before anything changes.
     type Undo: Serialize + DeserializeOwned + Send + Sync + 'static;
 
@@ -41,6 +46,15 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + 'static {
         undo: &Self::Undo,
         world: &World,
     ) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// Does as `apply` does, and tells what that showed; most acts show nothing.
+    fn perform(
+        &self,
+        undo: &Self::Undo,
+        world: &World,
+    ) -> impl Future<Output = Result<Option<Showing>, Failure>> + Send {
+        async { self.apply(undo, world).await.map(|()| None) }
+    }
 
     /// Looks whether it acts, while it stands. An error is "could not see".
     fn effect(
@@ -122,6 +136,9 @@ pub enum Failure {
     /// It was done, and it did not do what it should.
     #[error("{0}")]
     Wrong(String),
+    /// It was done, it showed that something is not as it must be, and so nothing may follow.
+    #[error("{}", .0.why)]
+    Unmet(Box<Showing>),
     /// The journal holds an undo that this version cannot read.
     #[error("the journal's undo does not fit this version: {0}")]
     Foreign(#[from] serde_json::Error),
@@ -137,6 +154,8 @@ pub struct ActionKind {
     pub class: UndoClass,
     /// Fault or step.
     pub family: Family,
+    /// It only looks.
+    pub looks: bool,
     read: Reader,
     schema: fn(&mut SchemaGenerator) -> Schema,
     undo: for<'a> fn(&'a Value, &'a World) -> BoxFuture<'a, Result<(), Failure>>,
@@ -161,6 +180,7 @@ impl ActionKind {
             about: A::ABOUT,
             class: A::CLASS,
             family,
+            looks: A::LOOKS,
             read: |doc, id, at, out| {
                 read::read::<A>(doc, id, at, out).map(|it| Box::new(it) as Box<dyn AnyAction>)
             },
@@ -206,9 +226,12 @@ impl ActionKind {
 pub trait AnyAction: Send + Sync {
     /// See [`Action::plan`].
     fn plan<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<Plan<Value>, Refusal>>;
-    /// See [`Action::apply`].
-    fn apply<'a>(&'a self, undo: &'a Value, world: &'a World)
-    -> BoxFuture<'a, Result<(), Failure>>;
+    /// See [`Action::perform`].
+    fn perform<'a>(
+        &'a self,
+        undo: &'a Value,
+        world: &'a World,
+    ) -> BoxFuture<'a, Result<Option<Showing>, Failure>>;
     /// See [`Action::effect`].
     fn effect<'a>(
         &'a self,
@@ -227,12 +250,12 @@ impl<A: Action> AnyAction for A {
         .boxed()
     }
 
-    fn apply<'a>(
+    fn perform<'a>(
         &'a self,
         undo: &'a Value,
         world: &'a World,
-    ) -> BoxFuture<'a, Result<(), Failure>> {
-        async move { Action::apply(self, &A::Undo::deserialize(undo)?, world).await }.boxed()
+    ) -> BoxFuture<'a, Result<Option<Showing>, Failure>> {
+        async move { Action::perform(self, &A::Undo::deserialize(undo)?, world).await }.boxed()
     }
 
     fn effect<'a>(

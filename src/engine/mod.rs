@@ -19,4 +19,5 @@ pub mod resume;
 mod rows;
 pub mod run;
 mod sample;
+mod windows;
 mod witness;

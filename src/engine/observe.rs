@@ -21,8 +21,8 @@ use crate::{
         sample::Sampler,
         witness,
     },
-    journal::entry::{Fact, Look},
-    probe::AnyProbe,
+    journal::entry::{Fact, Look, Peek, ReadBack, Write},
+    probe::{AnyProbe, Blind},
     script::{
         expect::Expect,
         hypothesis::{Hypothesis, Sense},
@@ -52,9 +52,7 @@ pub(super) struct Asked {
 pub struct Before {
     /// Looks, by the name of the hypothesis.
     pub looks: BTreeMap<String, Vec<Look>>,
-    /// Records below this number were written.
-    pub past: u64,
-    /// The number of the next record.
+    /// The number of the witness's next record.
     pub first: u64,
 }
 
@@ -68,8 +66,8 @@ pub(super) struct Watch {
     pub(super) processes: BTreeMap<String, ProcessTarget>,
     /// The prefix of the witness's records.
     pub(super) run: String,
-    /// Records that were written before, and the number of the next.
-    pub(super) before: (u64, u64),
+    /// The number of the witness's next record.
+    pub(super) first: u64,
     /// What measures energy.
     pub(super) meter: FindMeter,
 }
@@ -83,6 +81,7 @@ pub struct Observer {
     rows: mpsc::Receiver<Row>,
     cue: watch::Sender<Cue>,
     end: watch::Sender<bool>,
+    ready: Option<Result<(), Blind>>,
     read_all: bool,
     thread: Option<JoinHandle<()>>,
 }
@@ -108,7 +107,7 @@ impl Observer {
             witness: script.witness.clone(),
             processes: script.processes.clone(),
             run: run.to_owned(),
-            before: (before.past, before.first),
+            first: before.first,
             meter,
         };
         let ears = (cue.subscribe(), heard.subscribe());
@@ -126,6 +125,7 @@ impl Observer {
             rows,
             cue,
             end: heard,
+            ready: None,
             read_all: false,
             thread: Some(thread),
         })
@@ -144,6 +144,11 @@ impl Observer {
     /// Has the witness be silent: it has read back before.
     pub fn rest(&self) {
         self.cue.send_replace(Cue::Wait);
+    }
+
+    /// Whether the witness can write, or why it cannot; none while it does not know yet.
+    pub fn ready(&self) -> Option<Result<(), Blind>> {
+        self.ready.clone()
     }
 
     /// Everything that could be read back was.
@@ -171,7 +176,7 @@ impl Observer {
 
     /// What was seen since the last time, as facts.
     pub fn take_facts(&mut self) -> Vec<Fact> {
-        let (mut writes, mut reads, mut facts) = (Vec::new(), Vec::new(), Vec::new());
+        let mut taken = Taken::default();
         let mut looks: Vec<Vec<Look>> = self.names.iter().map(|_| Vec::new()).collect();
         while let Ok(row) = self.rows.try_recv() {
             match row {
@@ -184,28 +189,22 @@ impl Observer {
                         to.push(it);
                     }
                 }
-                Row::Write(it) => writes.push(it),
-                Row::Read(it) => reads.push(it),
+                Row::Write(it) => taken.writes.push(it),
+                Row::Ready(it) => self.ready = Some(it),
+                Row::Peek(it) => taken.peeks.push(it),
+                Row::Read(side, it) => taken.reads.entry(side).or_default().push(it),
                 Row::ReadAll => self.read_all = true,
-                Row::Sample(it) => facts.push(Fact::Sampled(it)),
+                Row::Sample(it) => taken.facts.push(Fact::Sampled(it)),
             }
         }
         for ((name, all), mut rows) in self.names.iter().zip(&mut self.looks).zip(looks) {
             if !rows.is_empty() {
                 rows.sort_by_key(|it| it.0);
                 all.extend(rows.iter().cloned());
-                facts.push(Fact::Looks { probe: name.clone(), rows });
+                taken.facts.push(Fact::Looks { probe: name.clone(), rows });
             }
         }
-        if !writes.is_empty() {
-            writes.sort_by_key(|it| it.0);
-            facts.push(Fact::Writes { rows: writes });
-        }
-        if !reads.is_empty() {
-            reads.sort_by_key(|it| it.0);
-            facts.push(Fact::Reads { rows: reads });
-        }
-        facts
+        taken.facts()
     }
 
     /// Stops looking and waits for the thread; what it saw last can still be taken.
@@ -216,6 +215,33 @@ impl Observer {
         {
             tracing::error!("the observer panicked: its last rows are lost");
         }
+    }
+}
+
+/// Rows on their way to become facts.
+#[derive(Default)]
+struct Taken {
+    facts: Vec<Fact>,
+    writes: Vec<Write>,
+    peeks: Vec<Peek>,
+    reads: BTreeMap<Arc<str>, Vec<ReadBack>>,
+}
+
+impl Taken {
+    fn facts(self) -> Vec<Fact> {
+        let Self { mut facts, mut writes, peeks, reads } = self;
+        if !writes.is_empty() {
+            writes.sort_by_key(|it| it.0);
+            facts.push(Fact::Writes { rows: writes });
+        }
+        if !peeks.is_empty() {
+            facts.push(Fact::Peeks { rows: peeks });
+        }
+        for (side, mut rows) in reads {
+            rows.sort_by_key(|it| it.0);
+            facts.push(Fact::Reads { side: side.as_ref().to_owned(), rows });
+        }
+        facts
     }
 }
 
@@ -243,7 +269,7 @@ fn look_all(
         let sampler = Sampler::new(watch.processes, watch.meter, world.clone());
         let sampling = sampler.run(rows.clone(), end.clone());
         if let Some(it) = watch.witness {
-            let names = (watch.run, watch.before);
+            let names = (watch.run, watch.first);
             tasks.spawn(witness::witness(it, names, (world.clone(), rows.clone()), cue));
         }
         let looking = async {

@@ -14,8 +14,9 @@ use crate::{
     },
 };
 
-/// Numbers of records that nobody wrote down, because the runner vanished first, lie in between.
-const UNWRITTEN_MAX: u64 = 10_000;
+/// So long, at most, the witness wrote before the runner vanished and nobody wrote it down: the
+/// guardian's lease, and as much again.
+const UNWRITTEN_US: u64 = 6_000_000;
 
 /// What was done before.
 #[derive(Default)]
@@ -162,7 +163,19 @@ pub(super) fn before(entries: &[Entry]) -> Before {
             _ => {}
         }
     }
-    let past = highest.map_or(0, |it| it + 1);
-    let first = if past == 0 { 0 } else { (past / UNWRITTEN_MAX + 2) * UNWRITTEN_MAX };
-    Before { looks, past, first }
+    let first = unwritten(entries).map_or(highest.map_or(0, |it| it + 1), |it| it.1);
+    Before { looks, first }
+}
+
+/// Numbers of records that the witness may have written without anybody having written that down,
+/// because the runner vanished first: from, and up to. None if it had not begun.
+pub(super) fn unwritten(entries: &[Entry]) -> Option<(u64, u64)> {
+    let rows = entries.iter().filter_map(|it| match &it.fact {
+        Fact::Writes { rows } => rows.iter().map(|it| it.0).max(),
+        _ => None,
+    });
+    let from = rows.max()? + 1;
+    let witness = fold::began(entries)?.witness.as_ref()?;
+    let span = UNWRITTEN_US.saturating_add(witness.deadline_us);
+    Some((from, from + span / witness.every_us.max(1)))
 }

@@ -1,17 +1,21 @@
 //! Playing: the hypothesis before, the phases, back, the hypothesis after.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::{
     engine::{
-        ask, back::Left, conditions::guard, course, desk::Desk, observe::once, past, perform,
+        ask,
+        back::Left,
+        conditions::guard,
+        course,
+        desk::Desk,
+        observe::once,
+        past, perform,
+        windows::{fault_windows, looked_during},
     },
-    journal::entry::{Entry, Fact, Family, Look, Mark, When},
+    journal::entry::{Entry, Fact, Look, Mark, When},
     script::{
         course::Step,
         hypothesis::{Hypothesis, Sense},
@@ -21,6 +25,8 @@ use crate::{
     world::host::HostError,
 };
 
+/// How long the witness may take to get ready.
+const READY_MAX: Duration = Duration::from_secs(20);
 /// How long the witness may take to read everything back.
 const READ_BACK_MAX: Duration = Duration::from_mins(5);
 
@@ -249,7 +255,7 @@ pub(super) async fn play_item(step: &Step, number: Option<u32>, desk: &Desk) -> 
         }
         Item::Witness(WitnessCue::Start) => {
             desk.with_observer(|it| it.write());
-            Ok(())
+            witness_ready(desk).await
         }
         Item::Witness(WitnessCue::ReadBack) => read_back(desk).await,
     }
@@ -278,6 +284,24 @@ async fn wait(it: &Wait, desk: &Desk) -> Result<(), Halt> {
         }
     }
     Ok(desk.write(Fact::Marked { mark: it.mark, note: it.name.clone() })?)
+}
+
+/// A drill without a witness measures nothing: it does not begin.
+async fn witness_ready(desk: &Desk) -> Result<(), Halt> {
+    let deadline = Instant::now() + READY_MAX;
+    loop {
+        let mut ready = None;
+        desk.rows()?;
+        desk.with_observer(|it| ready = it.ready());
+        match ready {
+            Some(Ok(())) => return Ok(()),
+            Some(Err(why)) => return Err(Halt::Aborted(format!("the witness {why}"))),
+            None if Instant::now() > deadline => {
+                return Err(Halt::Aborted("the witness could not begin in time".to_owned()));
+            }
+            None => pause(desk, Duration::from_millis(5)).await?,
+        }
+    }
 }
 
 async fn read_back(desk: &Desk) -> Result<(), Halt> {
@@ -356,37 +380,4 @@ fn judge_after(desk: &Desk, (n, it): (usize, &Hypothesis), from: u64) -> Result<
     let first_good = looks.get(good).map_or(from, |it| it.0);
     let from = if it.settled(&looks) { first_good } else { from };
     judge(desk, (n, it), When::After, |it| it.0 >= from).map(drop)
-}
-
-/// Stretches in which a fault stood for certain: from when it was wholly applied to when going back
-/// began.
-fn fault_windows(entries: &[Entry]) -> Vec<(u64, u64)> {
-    let (mut faults, mut standing, mut windows) = (BTreeSet::new(), BTreeMap::new(), Vec::new());
-    for it in entries {
-        match &it.fact {
-            Fact::Intent(intent) if intent.family == Family::Fault => {
-                faults.insert(intent.act);
-            }
-            Fact::Applied { act, to_us, .. } if faults.contains(act) => {
-                standing.insert(*act, *to_us);
-            }
-            Fact::Undone { act, from_us, .. } => {
-                windows.extend(standing.remove(act).map(|from| (from, *from_us)));
-            }
-            Fact::Kept { act } => {
-                windows.extend(standing.remove(act).map(|from| (from, it.at_us)));
-            }
-            _ => {}
-        }
-    }
-    windows.extend(standing.into_values().map(|from| (from, u64::MAX)));
-    windows
-}
-
-/// Whether a look counts for a stretch in which faults stood. What must be true all the time must
-/// be so for every question that was asked then, however late its answer; what is expected of the
-/// disturbed system alone must have been answered by it.
-fn looked_during(it: &Hypothesis, look: &Look, windows: &[(u64, u64)]) -> bool {
-    let answered = if it.when == [When::During] { look.0.saturating_add(look.1) } else { look.0 };
-    windows.iter().any(|(from, to)| look.0 >= *from && answered < *to)
 }

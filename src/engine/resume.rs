@@ -83,6 +83,7 @@ pub async fn resume(
     let rehearsed = began.course.as_ref().is_some_and(|it| it.rehearsed);
     let settled = settle(going, &lines.entries, (&world.marked(run, 0), kit)).await?;
     let before = past::before(&lines.entries);
+    let unwritten = past::unwritten(&lines.entries);
     let (gap_us, restarted) = past::gap(&lines.entries, &Anchor::now(&world));
     let journal = Journal::take_over(Box::new(store), Arc::clone(&world.clock), lines);
     let desk = Desk::new((run, kit.actions.clone()), world.clone(), stop, journal, listener);
@@ -95,6 +96,7 @@ pub async fn resume(
         operator: facts::operator(),
         gap_us,
         restarted,
+        unwritten,
         settled: settled.iter().map(Verified::told).collect(),
     })))?;
     settled.into_iter().try_for_each(|it| it.write(&desk))?;

@@ -145,6 +145,9 @@ pub struct Again {
     pub gap_us: u64,
     /// The machine was restarted meanwhile.
     pub restarted: bool,
+    /// Records that the witness may have written without anybody having written that down: from,
+    /// and up to.
+    pub unwritten: Option<(u64, u64)>,
     /// What became of steps that had been begun and not finished.
     pub settled: Vec<Settled>,
 }
@@ -206,9 +209,15 @@ impl Draft {
                 operator: it.operator.clone(),
                 gap_us: it.gap_us,
                 restarted: it.restarted,
+                unwritten: it.unwritten,
                 settled: it.settled.clone(),
             }),
         }
+    }
+
+    /// Records that may have been written without anybody having written that down.
+    pub(super) fn unwritten(&self) -> Vec<(u64, u64)> {
+        self.resumed.iter().filter_map(|it| it.unwritten).collect()
     }
 
     fn question(&mut self, step: &str) -> Option<&mut Question> {

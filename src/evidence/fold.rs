@@ -6,20 +6,22 @@ use crate::{
     evidence::{
         course::{self, Road},
         energy::{self, Point, Use},
+        facts::RunFacts,
         judge,
+        lag::Peeked,
         rpo::{self, Ledger, Rpo},
         rto::{self, Attempt, Rto},
         say::{self, Answer},
         scale::{Clocks, Scale},
+        shown,
+        sides::{self, Reads},
         timeline::Timeline,
     },
     journal::{
         began::{Began, Objectives, PlannedHypothesis, PlannedPhase, PlannedWitness},
-        entry::{Anchor, Entry, Fact, ReadBack, When},
-        index::RunKind,
+        entry::{Anchor, Entry, Fact, When},
     },
     verdict::Verdict,
-    world::linux::facts::HostFacts,
 };
 
 /// The version of [`Evidence`] as JSON.
@@ -58,68 +60,6 @@ pub struct Evidence {
     pub points: Vec<Point>,
     /// How the clocks behaved.
     pub clocks: Clocks,
-}
-
-/// Who, what, where and when.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct RunFacts {
-    /// The run's id; empty if the journal does not say.
-    pub id: String,
-    /// What was played; none if the journal does not say.
-    pub kind: Option<RunKind>,
-    /// Its title.
-    pub title: String,
-    /// What it is for.
-    pub description: String,
-    /// Words to find it by.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub tags: Vec<String>,
-    /// Who answers for it.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub owner: String,
-    /// Ids of the controls that it evidences.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub controls: Vec<String>,
-    /// The file's name as the user gave it.
-    pub file: String,
-    /// The file's text.
-    pub manifest: String,
-    /// The variables that filled it.
-    pub vars: std::collections::BTreeMap<String, String>,
-    /// The seed of all chance.
-    pub seed: u64,
-    /// The version of the program that played it.
-    pub program: String,
-    /// Who ran it.
-    pub operator: String,
-    /// Where.
-    pub host: Option<HostFacts>,
-    /// The time of day at its beginning, RFC 3339 in UTC.
-    pub began: Option<String>,
-    /// The time of day at its end, RFC 3339 in UTC; none if it has not ended.
-    pub ended: Option<String>,
-    /// Its length until the last line of the journal.
-    pub length_us: i64,
-    /// Lines of the journal.
-    pub entries: u64,
-}
-
-impl RunFacts {
-    /// Whose it is and what it shows, in words; nothing if the file does not say.
-    pub fn labels(&self) -> Option<String> {
-        let list = |name: &str, all: &[String]| {
-            (!all.is_empty()).then(|| format!("{name}: {}", all.join(", ")))
-        };
-        let owner = std::slice::from_ref(&self.owner);
-        let owner = if self.owner.is_empty() { &[][..] } else { owner };
-        let all = [
-            list("owner", owner),
-            list("controls evidenced", &self.controls),
-            list("tags", &self.tags),
-        ];
-        let all: Vec<String> = all.into_iter().flatten().collect();
-        (!all.is_empty()).then(|| all.join(" · "))
-    }
 }
 
 /// What a run wrote down at its end.
@@ -209,7 +149,8 @@ struct Draft<'a> {
     scale: Scale,
     timeline: Timeline,
     attempts: Vec<Attempt>,
-    reads: Vec<&'a ReadBack>,
+    reads: Reads<'a>,
+    peeks: Vec<Peeked>,
     looks: Vec<(&'a str, Seen)>,
     judged: Vec<(&'a str, Judgement)>,
     points: Vec<Point>,
@@ -232,7 +173,8 @@ impl<'a> Draft<'a> {
             scale: Scale::new(begun_us, first),
             timeline: Timeline::default(),
             attempts: Vec::new(),
-            reads: Vec::new(),
+            reads: Reads::default(),
+            peeks: Vec::new(),
             looks: Vec::new(),
             judged: Vec::new(),
             points: Vec::new(),
@@ -272,10 +214,19 @@ impl<'a> Draft<'a> {
                 took_us: row.2,
                 outcome: row.3,
                 found: None,
+                copies: 1,
+                elsewhere: None,
             }));
         }
-        if let Fact::Reads { rows } = &entry.fact {
-            self.reads.extend(rows);
+        if let Fact::Peeks { rows } = &entry.fact {
+            self.peeks.extend(rows.iter().map(|row| Peeked {
+                sent_us: self.scale.at(row.0),
+                took_us: row.1,
+                newest: row.2,
+            }));
+        }
+        if let Fact::Reads { side, rows } = &entry.fact {
+            self.reads.meet(side, rows);
         }
         if let Fact::Sampled(sample) = &entry.fact {
             let at_us = self.scale.at(sample.at_us);
@@ -287,6 +238,7 @@ impl<'a> Draft<'a> {
     }
 
     fn finish(mut self, entries: u64) -> Evidence {
+        shown::reckon(&mut self.timeline, &self.scale);
         let run = self.run(entries);
         let drill = self.drill();
         let (whole, phases) = energy::uses(&self.timeline.phases, &self.points, self.last_us);
@@ -339,24 +291,17 @@ impl<'a> Draft<'a> {
     fn drill(&mut self) -> Option<Drill> {
         let began = self.began?;
         let objectives = began.objectives.clone()?;
-        let mut found: std::collections::BTreeMap<u64, _> =
-            self.reads.iter().map(|it| (it.0, it.1)).collect();
-        for it in &mut self.attempts {
-            it.found = found.get(&it.seq).copied();
-        }
-        for it in &self.attempts {
-            found.remove(&it.seq);
-        }
-        let strangers = found.values().filter(|it| judge::is_there(**it)).count();
+        let strangers = self.reads.match_up(&mut self.attempts, &self.course.unwritten());
         let attempts = std::mem::take(&mut self.attempts);
         let in_a_row = began.witness.as_ref().map_or(1, |it| it.good_in_a_row);
         let rto = rto::judge(&self.timeline, &attempts, (objectives.rto_us, in_a_row));
         let ledger = Ledger {
             attempts: &attempts,
-            strangers: say::count(strangers),
-            read: !self.reads.is_empty(),
+            strangers,
+            read: self.reads.any(),
             fault_us: rto.fault.map(|it| it.from_us),
             back_us: rto.first_good.map(|it| it.from_us),
+            barred_us: sides::barred(&self.timeline),
         };
         let rpo = rpo::judge(ledger, objectives.lost_writes_max);
         Some(Drill { objectives, witness: began.witness.clone(), rto, rpo, attempts })

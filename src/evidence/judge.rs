@@ -5,6 +5,7 @@ use crate::{
         course,
         fold::{Evidence, Hypothesis},
         say::{self, Answer},
+        shown,
         timeline::{Act, ActState, MomentKind},
     },
     journal::entry::{Family, Found, UndoClass, When},
@@ -35,6 +36,7 @@ pub(crate) fn reasons(evidence: &Evidence, ended: bool) -> Vec<Reason> {
     }
     reasons.extend(evidence.hypotheses.iter().flat_map(hypothesis));
     reasons.extend(evidence.course.iter().flat_map(|it| it.reasons(&evidence.timeline)));
+    reasons.extend(evidence.timeline.acts.iter().flat_map(shown::reasons));
     if reasons.is_empty() {
         reasons.push((Verdict::Inconclusive, "nothing was judged".to_owned()));
     }
@@ -91,7 +93,8 @@ fn hypothesis(it: &Hypothesis) -> Vec<Reason> {
 fn act(it: &Act, ended: bool) -> Vec<Reason> {
     let name = &it.name;
     let mut reasons = Vec::new();
-    if let Some(why) = &it.failed {
+    // What a step showed says already why nothing may follow.
+    if let Some(why) = it.failed.as_ref().filter(|_| it.showing.is_none()) {
         let worst = match it.family {
             Family::Fault => Verdict::Inconclusive,
             Family::Step => Verdict::Fail,

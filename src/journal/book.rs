@@ -63,15 +63,18 @@ fn care(fact: &Fact) -> Care {
         Fact::Course(Course::Began { .. } | Course::Ended { .. } | Course::Passed { .. }) => {
             Care::Soon
         }
-        Fact::Looks { .. } | Fact::Writes { .. } | Fact::Reads { .. } | Fact::Sampled(_) => {
-            Care::Loose
-        }
+        Fact::Looks { .. }
+        | Fact::Writes { .. }
+        | Fact::Peeks { .. }
+        | Fact::Reads { .. }
+        | Fact::Sampled(_) => Care::Loose,
         // What is done to the world, and the last word, are synced, and these with them.
         Fact::PhaseBegan { .. } | Fact::PhaseEnded { .. } | Fact::Judged { .. } => Care::Soon,
         Fact::Anchor(_)
         | Fact::Applied { .. }
         | Fact::Failed { .. }
         | Fact::Effect { .. }
+        | Fact::Showed { .. }
         | Fact::Undone { .. }
         | Fact::Kept { .. }
         | Fact::Stuck { .. }

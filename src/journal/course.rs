@@ -271,6 +271,10 @@ pub struct Resumed {
     /// The machine was restarted meanwhile.
     #[serde(default)]
     pub restarted: bool,
+    /// Records that the witness may have written without anybody having written that down: from,
+    /// and up to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unwritten: Option<(u64, u64)>,
     /// What became of steps that had been begun and not finished.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub settled: Vec<Settled>,

@@ -6,13 +6,14 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::{
-    journal::{began::Began, course::Course, index::EnergyFigures},
+    journal::{began::Began, course::Course, index::EnergyFigures, showing::Showing},
     verdict::Verdict,
     world::World,
 };
+
+pub use crate::journal::intent::{Family, Intent, OnVanish, UndoClass};
 
 /// The version that this program writes.
 pub const VERSION: u32 = 1;
@@ -82,6 +83,13 @@ pub enum Fact {
         /// What was seen.
         how: String,
     },
+    /// What the act showed, where showing something is what it is for.
+    Showed {
+        /// The act.
+        act: u32,
+        /// What it showed.
+        showing: Box<Showing>,
+    },
     /// The act is undone.
     Undone {
         /// The act.
@@ -137,8 +145,16 @@ pub enum Fact {
     },
     /// What the witness found afterwards.
     Reads {
+        /// The side that was read, if it is not the one where the service is now.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        side: String,
         /// One for each sequence number that was looked for.
         rows: Vec<ReadBack>,
+    },
+    /// How far the standby was, as the witness saw it, in the order of asking.
+    Peeks {
+        /// Looks.
+        rows: Vec<Peek>,
     },
     /// How busy the machine was, and what it used.
     Sampled(Box<Sample>),
@@ -187,65 +203,6 @@ impl Anchor {
             boot_id: world.host.boot(),
         }
     }
-}
-
-/// What is about to be done, and how to go back.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Intent {
-    /// The act's number in this run, from 1.
-    pub act: u32,
-    /// The action's kind.
-    pub kind: String,
-    /// Fault or step.
-    pub family: Family,
-    /// The act's name in the file, or its kind.
-    pub name: String,
-    /// What will be done.
-    pub will: String,
-    /// How to go back, for the program.
-    pub undo: Value,
-    /// How to go back, for a person with a shell.
-    pub by_hand: Vec<String>,
-    /// Who goes back if we vanish.
-    pub class: UndoClass,
-    /// What is to become of it if we vanish.
-    pub on_vanish: OnVanish,
-    /// The instant for which it is planned; none if it is done as soon as this is on disk.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub due_us: Option<u64>,
-}
-
-/// The two families of actions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Family {
-    /// It does harm.
-    Fault,
-    /// It is what a drill does on purpose.
-    Step,
-}
-
-/// Who goes back if the runner vanishes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum UndoClass {
-    /// The kernel: it dies with our process.
-    Kernel,
-    /// The watching process.
-    Guardian,
-    /// Nobody: it cannot be undone, and recovery is the target's business.
-    OneShot,
-}
-
-/// What is to become of an act when the runner vanishes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum OnVanish {
-    /// It is undone.
-    #[serde(alias = "undo")]
-    Heal,
-    /// It stands: it was done on purpose.
-    Keep,
 }
 
 /// A moment of a drill.
@@ -315,15 +272,40 @@ pub enum Outcome {
     Refused,
     /// No answer: it may or may not be stored.
     Unknown,
+    /// It could not even be tried: the witness, or its machine, is at fault.
+    Blind,
 }
 
-/// What was found of one record afterwards: `[seq, found]`.
+/// What was found of one record afterwards: `[seq, found]`, and how often if more than once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReadBack(
     /// The record's number.
     pub u64,
-    /// What was found.
+    /// What was found; of several copies, the worst.
     pub Found,
+    /// How often it is there; 1 if it is not.
+    #[serde(default = "once", skip_serializing_if = "is_once")]
+    pub u32,
+);
+
+fn once() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+fn is_once(copies: &u32) -> bool {
+    *copies == 1
+}
+
+/// How far the standby was: `[sent_us, took_us, newest]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peek(
+    /// When it was asked.
+    pub u64,
+    /// How long it took, in microseconds.
+    pub u64,
+    /// The highest number that it had; none if it had no record yet.
+    pub Option<u64>,
 );
 
 /// What was found of a record.

@@ -8,3 +8,5 @@ pub mod entry;
 pub mod exercise;
 pub mod fold;
 pub mod index;
+mod intent;
+pub mod showing;
