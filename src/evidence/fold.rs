@@ -6,8 +6,8 @@ use crate::{
     evidence::{
         energy::{self, Point, Use},
         judge,
-        rpo::{self, Ledger, Rpo},
         lag::Peeked,
+        rpo::{self, Ledger, Rpo},
         rto::{self, Attempt, Rto},
         say::{self, Answer},
         scale::{Clocks, Scale},

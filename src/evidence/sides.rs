@@ -37,7 +37,7 @@ impl<'a> Reads<'a> {
                 if side.is_empty() {
                     (it.found, it.copies) = (Some(*found), *copies);
                 } else {
-                    it.elsewhere = surest(it.elsewhere, *found);
+                    it.elsewhere = Some(it.elsewhere.map_or(*found, |one| surest(one, *found)));
                 }
             }
             if side.is_empty() {
@@ -54,14 +54,14 @@ impl<'a> Reads<'a> {
 }
 
 /// Of what several sides show of one record, what tells the most.
-fn surest(one: Option<Found>, other: Found) -> Option<Found> {
+fn surest(one: Found, other: Found) -> Found {
     let rank = |it| match it {
         Found::Same => 3,
         Found::Altered => 2,
         Found::Absent => 1,
         Found::Blind => 0,
     };
-    Some(one.filter(|it| rank(*it) >= rank(other)).unwrap_or(other))
+    if rank(one) >= rank(other) { one } else { other }
 }
 
 /// From when on only the recovered side was to acknowledge: the end of the first fencing or

@@ -94,7 +94,8 @@ impl OpenLedger for Open {
         let path = format!("{}/{}", self.path, record.name);
         let host = Arc::clone(&self.host);
         // A file system whose server is gone hangs whoever touches it.
-        let work = tokio::task::spawn_blocking(move || host.write(&path, record.payload.as_bytes()));
+        let work =
+            tokio::task::spawn_blocking(move || host.write(&path, record.payload.as_bytes()));
         async move {
             match timeout(self.terms.deadline, work).await {
                 Ok(Ok(Ok(()))) => Outcome::Acked,

@@ -14,8 +14,7 @@ use tokio::time::{Duration, Instant, timeout, timeout_at};
 use crate::{
     about::About,
     journal::entry::{Found, Outcome, ReadBack},
-    ledger::{Ledger, OpenLedger, Record, Side, Terms},
-    ledgers::pool::Pool,
+    ledger::{Ledger, OpenLedger, Pool, Record, Side, Terms},
     manifest::{diagnostic::Diagnostic, unread::Placed},
     probe::{Blind, needed},
     secret,
@@ -123,7 +122,9 @@ impl Ledger for PostgreSql {
         let it = &self.table.value;
         let plain = |it: &str| {
             let ordinary = |c: char| c.is_ascii_alphanumeric() || c == '_';
-            !it.is_empty() && it.chars().all(ordinary) && !it.starts_with(|c: char| c.is_ascii_digit())
+            !it.is_empty()
+                && it.chars().all(ordinary)
+                && !it.starts_with(|c: char| c.is_ascii_digit())
         };
         let parts = it.split('.').count();
         if it.as_str() != crate::units::HOLE && (parts > 2 || !it.split('.').all(plain)) {
@@ -154,7 +155,7 @@ impl Ledger for PostgreSql {
     }
 
     fn open(&self, terms: Terms, world: &World) -> Box<dyn OpenLedger> {
-        let (lines, peeks) = (Pool::new(), Pool::new());
+        let (lines, peeks) = (Pool::default(), Pool::default());
         Box::new(Open { it: self.clone(), terms, world: world.clone(), lines, peeks })
     }
 }

@@ -5,9 +5,7 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use rustls::pki_types::ServerName;
 use tokio::{net::UnixStream, task::JoinHandle};
 use tokio_postgres::{
-    Client, Config, Connection, NoTls, SimpleQueryMessage,
-    config::SslMode,
-    tls::TlsStream,
+    Client, Config, Connection, NoTls, SimpleQueryMessage, config::SslMode, tls::TlsStream,
 };
 
 use super::{
