@@ -25,6 +25,7 @@ pub mod container;
 pub mod export;
 pub mod group;
 pub mod held;
+pub mod inspection;
 pub mod ledger;
 pub mod meter;
 pub mod probe;

@@ -171,7 +171,8 @@ pub async fn run(
         }
     };
     let names = (id.as_str(), kit.actions.clone());
-    let desk = Desk::new(names, world.clone(), stop, journal, listener);
+    let at_desk = world.clone().kept_in(&state.run(&id));
+    let desk = Desk::new(names, at_desk, stop, journal, listener);
     if let Err(why) = fix(order, (&desk, seed), &world) {
         state.abandon(&id);
         return Err(why.into());

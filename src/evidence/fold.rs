@@ -11,6 +11,7 @@ use crate::{
         rto::{self, Attempt, Rto},
         say::{self, Answer},
         scale::{Clocks, Scale},
+        shown,
         sides::{self, Reads},
         timeline::Timeline,
     },
@@ -293,6 +294,7 @@ impl<'a> Draft<'a> {
     }
 
     fn finish(mut self, entries: u64) -> Evidence {
+        shown::reckon(&mut self.timeline, &self.scale);
         let run = self.run(entries);
         let drill = self.drill();
         let (whole, phases) = energy::uses(&self.timeline.phases, &self.points, self.last_us);

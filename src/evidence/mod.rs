@@ -14,6 +14,7 @@ pub mod rto;
 pub mod say;
 pub mod scale;
 pub mod seal;
+pub mod shown;
 pub(crate) mod sides;
 pub mod timeline;
 pub mod verify;

@@ -70,6 +70,7 @@ fn care(fact: &Fact) -> Care {
         | Fact::Applied { .. }
         | Fact::Failed { .. }
         | Fact::Effect { .. }
+        | Fact::Showed { .. }
         | Fact::Undone { .. }
         | Fact::Kept { .. }
         | Fact::Stuck { .. }

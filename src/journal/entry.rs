@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    journal::{began::Began, index::EnergyFigures},
+    journal::{began::Began, index::EnergyFigures, showing::Showing},
     verdict::Verdict,
     world::World,
 };
@@ -81,6 +81,13 @@ pub enum Fact {
         seen: Verdict,
         /// What was seen.
         how: String,
+    },
+    /// What the act showed, where showing something is what it is for.
+    Showed {
+        /// The act.
+        act: u32,
+        /// What it showed.
+        showing: Box<Showing>,
     },
     /// The act is undone.
     Undone {

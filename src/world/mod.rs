@@ -24,6 +24,7 @@ pub mod sim;
 pub mod stop;
 pub mod store;
 pub mod tasks;
+pub mod text;
 pub mod thread;
 pub mod web;
 pub mod wire;
@@ -58,6 +59,8 @@ pub struct World {
     pub act: u32,
     /// What bounds the run.
     pub bounds: Arc<Bounds>,
+    /// The run's folder, for files that belong to its evidence; none outside of a run.
+    pub run_folder: Option<Arc<str>>,
 }
 
 impl World {
@@ -71,6 +74,12 @@ impl World {
     #[must_use]
     pub fn bounded(&self, bounds: Bounds) -> Self {
         Self { bounds: Arc::new(bounds), ..self.clone() }
+    }
+
+    /// The same world, for the run whose folder this is.
+    #[must_use]
+    pub fn kept_in(self, run_folder: &std::path::Path) -> Self {
+        Self { run_folder: Some(run_folder.display().to_string().into()), ..self }
     }
 
     /// The current act's dice for one purpose: the same seed rolls the same.

@@ -139,6 +139,7 @@ impl Sim {
             rules: Arc::new(Rules { allow: vec!["syscall_fault".to_owned()], ..Rules::default() }),
             act: 0,
             bounds: Arc::default(),
+            run_folder: None,
         }
     }
 

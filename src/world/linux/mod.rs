@@ -43,5 +43,6 @@ pub fn world(program: PathBuf) -> Result<World, HostError> {
         rules: Arc::default(),
         act: 0,
         bounds: Arc::default(),
+        run_folder: None,
     })
 }

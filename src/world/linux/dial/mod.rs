@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, FutureExt as _};
 
 use crate::world::{
-    dial::{Datagram, Dial, DialError, Handshake, Query, Rows, Shown, Talk, Talked},
+    dial::{self, Datagram, Dial, DialError, Handshake, Query, Rows, Sheet, Shown, Talk, Talked},
     wire::{Login, Program, Session, Wire},
 };
 
@@ -37,6 +37,11 @@ impl Dial for LinuxDial {
     fn query(&self, it: Query) -> BoxFuture<'_, Result<Rows, DialError>> {
         let timeout = it.timeout;
         within(timeout, sql::query(it)).boxed()
+    }
+
+    fn session(&self, it: dial::Session) -> BoxFuture<'_, Result<Vec<Sheet>, DialError>> {
+        let timeout = it.timeout;
+        within(timeout, sql::session(it)).boxed()
     }
 }
 
