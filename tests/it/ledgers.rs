@@ -36,14 +36,13 @@ impl Lost<'_> {
 objectives: {{ rto: 20s, lost_writes: 0 }}
 witness:
   postgresql:
+    url: postgres://{USER}@127.0.0.1:{here}/postgres
     address_file: {folder}/address
-    user: {USER}
-    database: postgres
     password_file: {folder}/password
     create: true
-    read: {{ port: {there} }}
-    standby: {{ port: {there} }}
-    sides: {{ former primary: {{ port: {here} }} }}
+    read: postgres://{USER}@127.0.0.1:{there}/postgres
+    standby: postgres://{USER}@127.0.0.1:{there}/postgres
+    sides: {{ former primary: 'postgres://{USER}@127.0.0.1:{here}/postgres' }}
   every: 20ms
 phases:
   - phase: load
@@ -56,7 +55,9 @@ phases:
   - phase: promote
     steps:
 {between}
-      - command: {{ run: ['{promote}', -X, -q, -d, '{line}', -c, select pg_promote()], timeout: 30s }}
+      - command:
+          run: ['{promote}', -X, -q, -d, '{line}', -c, select pg_promote()]
+          timeout: 30s
   - phase: route
     steps:
       - command: {{ run: [sh, -c, 'echo 127.0.0.1:{there} > {folder}/address'], timeout: 5s }}

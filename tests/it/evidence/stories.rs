@@ -6,10 +6,11 @@ use holdfast::{
         began::{Began, Objectives, PlannedHypothesis, PlannedPhase, PlannedWitness},
         chain,
         entry::{
-            Anchor, Entry, Fact, Family, Found, Intent, Look, Mark, OnVanish, Outcome, ProcessUse,
-            ReadBack, Sample, UndoClass, VERSION, When, Write,
+            Anchor, Entry, Fact, Family, Found, Intent, Look, Mark, OnVanish, Outcome, ReadBack,
+            UndoClass, VERSION, When, Write,
         },
         index::{EnergyFigures, RunKind},
+        sample::{ProcessUse, Sample},
     },
     verdict::Verdict,
     world::linux::facts::HostFacts,
