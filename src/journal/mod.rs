@@ -9,4 +9,5 @@ pub mod exercise;
 pub mod fold;
 pub mod index;
 mod intent;
+pub mod sample;
 pub mod showing;
