@@ -19,7 +19,7 @@ use crate::{
         World,
         host::HostError,
         linux::{self, state::StateFolder},
-        rules::Rules,
+        rules::{Environment, Rules},
         stop::Stop,
     },
 };
@@ -123,6 +123,9 @@ fn run_files(it: &RunArgs, kind: RunKind, state: &StateFolder) -> Exit {
         Ok(it) => it,
         Err(exit) => return exit,
     };
+    if it.rehearse && rules.environment == Some(Environment::Production) {
+        return refused(&NoRun::Rehearsal);
+    }
     if it.dry_run {
         return scripts.iter().fold(Exit::Pass, |worst, one| {
             let exit = dry_run(&one.script, (&rules, it.seed));

@@ -78,6 +78,11 @@ impl Stage {
         self.played(output)
     }
 
+    /// How many runs there are.
+    pub(crate) fn runs(&self) -> usize {
+        std::fs::read_dir(self.state().join("runs")).map_or(0, Iterator::count)
+    }
+
     /// The folder of the newest run.
     pub(crate) fn newest(&self) -> PathBuf {
         let runs = std::fs::read_dir(self.state().join("runs"));
