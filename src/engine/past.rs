@@ -170,12 +170,18 @@ pub(super) fn before(entries: &[Entry]) -> Before {
 /// Numbers of records that the witness may have written without anybody having written that down,
 /// because the runner vanished first: from, and up to. None if it had not begun.
 pub(super) fn unwritten(entries: &[Entry]) -> Option<(u64, u64)> {
-    let rows = entries.iter().filter_map(|it| match &it.fact {
+    let written = entries.iter().filter_map(|it| match &it.fact {
         Fact::Writes { rows } => rows.iter().map(|it| it.0).max(),
         _ => None,
     });
-    let from = rows.max()? + 1;
+    // One who died before may have left numbers without a line of them, too.
+    let skipped = entries.iter().filter_map(|it| match &it.fact {
+        Fact::Course(Course::Resumed(it)) => it.unwritten.map(|it| it.1),
+        _ => None,
+    });
+    let from = written.max()? + 1;
     let witness = fold::began(entries)?.witness.as_ref()?;
     let span = UNWRITTEN_US.saturating_add(witness.deadline_us);
-    Some((from, from + span / witness.every_us.max(1)))
+    let first = skipped.max().unwrap_or(0).max(from) + span / witness.every_us.max(1);
+    Some((from, first))
 }

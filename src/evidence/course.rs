@@ -156,6 +156,7 @@ pub struct Again {
 #[derive(Default)]
 pub(super) struct Draft {
     begun: BTreeMap<String, i64>,
+    acts: BTreeMap<u32, String>,
     ended: BTreeMap<String, i64>,
     passed: BTreeMap<String, String>,
     questions: Vec<Question>,
@@ -165,9 +166,16 @@ pub(super) struct Draft {
 
 impl Draft {
     pub(super) fn meet(&mut self, at_us: i64, fact: &Fact) {
+        // Between an act and the word that its step has ended, the runner may have vanished.
+        if let Fact::Applied { act, .. } = fact
+            && let Some(step) = self.acts.get(act)
+        {
+            self.ended.entry(step.clone()).or_insert(at_us);
+        }
         let Fact::Course(it) = fact else { return };
         match it {
-            Course::Began { step, .. } => {
+            Course::Began { step, act } => {
+                self.acts.extend(act.map(|act| (act, step.clone())));
                 // A step that is done again took as long as both.
                 self.begun.entry(step.clone()).or_insert(at_us);
             }

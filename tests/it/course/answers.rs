@@ -16,10 +16,8 @@ use holdfast::{
 use super::{PATIENCE, answered, asked, courses, decide, play, so_far};
 use crate::ground::{Ground, wait};
 
-const TABLETOP: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/chaos-scenarios/drills/tabletop-data-centre-lost.yaml"
-);
+const TABLETOP: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/chaos-scenarios/drills/tabletop-data-centre-lost.yaml");
 
 /// A drill with one question.
 fn gate(settings: &str) -> String {
@@ -39,8 +37,12 @@ fn a_rehearsed_tabletop_passes_and_says_that_nobody_answered() {
     let seen = evidence::fold(&entries);
     let road = seen.course.unwrap();
     assert!(road.rehearsed && road.is_talk());
-    assert!(road.steps.iter().all(|it| it.state.word() == "done" && it.deviation_us < Some(0)
-        || it.planned.kind == "parallel"), "{:?}", road.steps);
+    assert!(
+        road.steps.iter().all(|it| it.state.word() == "done" && it.deviation_us < Some(0)
+            || it.planned.kind == "parallel"),
+        "{:?}",
+        road.steps
+    );
     assert!(answered(&ground).iter().all(|it| it.voice == Voice::Rehearsed));
     let drill = seen.drill.unwrap();
     assert_eq!((drill.rto.answer, drill.rpo.answer), (Answer::NotExercised, Answer::NotExercised));
@@ -123,7 +125,8 @@ fn answers_that_do_not_count_are_turned_away_and_kept_in_the_journal() {
 #[test]
 fn nobody_answers_twice_and_nobody_answers_what_is_decided() {
     let ground = Ground::new(0);
-    let text = gate("persons: 2, timeout: 10m, on_timeout: abort").replace("tabletop", "walkthrough")
+    let text = gate("persons: 2, timeout: 10m, on_timeout: abort")
+        .replace("tabletop", "walkthrough")
         + "      - gate: { question: more?, timeout: 10m, on_timeout: abort }\n        name: more\n";
     let file = ground.file("gate.yaml", &text).display().to_string();
     let mut runner = play(&ground, &[&file]);
@@ -235,7 +238,9 @@ fn mistakes_in_questions_are_told_at_their_places() {
     let file = ground.file("two.yaml", &(gate("timeout: 1m, on_timeout: go")
         + "      - gate: { question: on?, timeout: 1m, on_timeout: go }\n        name: go on\n        for: 3s\n"));
     let done = ground.run(&["check", &file.display().to_string()]);
-    assert!(done.err.contains("two questions are called") || done.err.contains("`for` is for actions"));
+    assert!(
+        done.err.contains("two questions are called") || done.err.contains("`for` is for actions")
+    );
     assert!(fold::began(&so_far(&ground).1).is_none());
     assert_eq!(Word::read("approved"), None, "nobody types an approval");
 }

@@ -69,9 +69,9 @@ fn what_a_fault_did_is_healed_at_once_and_the_drill_goes_on_where_it_was() {
     let (_, entries) = so_far(&ground);
     let seen = evidence::fold(&entries);
     assert!(seen.why.iter().any(|it| it.contains("put back before its time")), "{:?}", seen.why);
-    let faults = entries.iter().filter(
-        |it| matches!(&it.fact, Fact::Intent(it) if it.family == Family::Fault),
-    );
+    let faults = entries
+        .iter()
+        .filter(|it| matches!(&it.fact, Fact::Intent(it) if it.family == Family::Fault));
     assert_eq!(faults.count(), 1, "it is not done again");
     assert_eq!(fs::read_to_string(ground.path().join("done")).unwrap(), "x\n");
     assert!(entries.iter().zip(entries.iter().skip(1)).all(|(a, b)| a.at_us <= b.at_us));
@@ -201,15 +201,27 @@ fn entries(stage: &Stage) -> Vec<Entry> {
 }
 
 fn begun(entries: &[Entry], wanted: &str) -> bool {
-    entries.iter().any(|it| {
-        matches!(&it.fact, Fact::Course(Course::Began { step, .. }) if step == wanted)
-    })
+    entries
+        .iter()
+        .any(|it| matches!(&it.fact, Fact::Course(Course::Began { step, .. }) if step == wanted))
+}
+
+/// Whether whoever plays has come so far that the guardian watches.
+fn is_watched(entries: &[Entry]) -> bool {
+    let resumed = |it: &Entry| matches!(it.fact, Fact::Course(Course::Resumed(_)));
+    let since = entries.iter().rposition(resumed).unwrap_or(0);
+    let plays =
+        |it: &Entry| matches!(it.fact, Fact::Course(Course::Began { .. }) | Fact::Sampled(_));
+    entries.iter().skip(since).any(plays)
 }
 
 /// Goes on; what the drill cannot know itself is done again, because it was not done.
 fn go_on(stage: &Stage, run: &str) -> Child {
     let mut words = vec!["drill".to_owned(), "resume".to_owned(), run.to_owned()];
-    let before = entries(stage).len();
+    let times = |all: &[Entry]| {
+        all.iter().filter(|it| matches!(it.fact, Fact::Course(Course::Resumed(_)))).count()
+    };
+    let before = times(&entries(stage));
     let started = |words: &[String]| {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let mut command = stage.command(&words);
@@ -217,7 +229,7 @@ fn go_on(stage: &Stage, run: &str) -> Child {
         command.spawn().unwrap()
     };
     let mut runner = started(&words);
-    let resumed = || entries(stage).len() > before;
+    let resumed = || times(&entries(stage)) > before;
     while !resumed() {
         if runner.try_wait().unwrap().is_none() {
             thread::sleep(Duration::from_millis(2));
@@ -248,7 +260,10 @@ fn a_runner_that_dies_in_every_phase_leaves_a_drill_that_is_played_to_its_end() 
     assert!(within(PATIENCE, || stage.state().join("runs").exists()));
     assert!(within(PATIENCE, || stage.runs() == 1));
     for step in DEATHS {
-        let there = || begun(&entries(&stage), step);
+        let there = || {
+            let all = entries(&stage);
+            begun(&all, step) && is_watched(&all)
+        };
         assert!(within(PATIENCE, there), "{step} begins: {:?}", entries(&stage).last());
         send(runner.id(), Signal::KILL);
         runner.wait().unwrap();
@@ -257,8 +272,9 @@ fn a_runner_that_dies_in_every_phase_leaves_a_drill_that_is_played_to_its_end() 
         let run = stage.newest().file_name().unwrap().to_string_lossy().into_owned();
         runner = go_on(&stage, &run);
     }
-    assert_eq!(wait(&mut runner, Duration::from_mins(2)), Some(0), "{:?}", why(&stage));
+    let code = wait(&mut runner, Duration::from_mins(2));
     let all = entries(&stage);
+    assert_eq!(code, Some(0), "{:?}", why(&stage));
     let resumed = all.iter().filter(|it| matches!(it.fact, Fact::Course(Course::Resumed(_))));
     assert_eq!(resumed.count(), DEATHS.len());
     let seen = evidence::fold(&all);
@@ -273,6 +289,10 @@ fn a_runner_that_dies_in_every_phase_leaves_a_drill_that_is_played_to_its_end() 
     // The gaps are part of the outage.
     let gaps: u64 = road.resumed.iter().skip(2).take(6).map(|it| it.gap_us).sum();
     let drill = seen.drill.unwrap();
+    let mut numbers: Vec<u64> = drill.attempts.iter().map(|it| it.seq).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!(numbers.len(), drill.attempts.len(), "no record is written twice");
     assert!(drill.rto.upper_us.unwrap() > i64::try_from(gaps).unwrap(), "{:?}", drill.rto);
     assert_eq!(drill.rpo.classes.lost, 0);
     assert_eq!(drill.rpo.classes.unexpected, 0, "what nobody wrote down is no stranger");
