@@ -5,10 +5,7 @@
 use std::{
     fs::{self, File},
     io::Write as _,
-    os::unix::{
-        fs::PermissionsExt as _,
-        process::CommandExt as _,
-    },
+    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     path::Path,
     time::Duration,
 };
