@@ -26,8 +26,10 @@ pub mod export;
 pub mod group;
 pub mod held;
 pub mod inspection;
+pub mod ledger;
 pub mod meter;
 pub mod probe;
+pub mod secret;
 pub mod source;
 pub mod target;
 pub mod traffic;
@@ -38,6 +40,7 @@ pub mod engine;
 // floor: families, one file a kind
 pub mod collectors;
 pub mod faults;
+pub mod ledgers;
 pub mod meters;
 pub mod probes;
 pub mod reports;

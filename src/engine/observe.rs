@@ -21,8 +21,8 @@ use crate::{
         sample::Sampler,
         witness,
     },
-    journal::entry::{Fact, Look},
-    probe::AnyProbe,
+    journal::entry::{Fact, Look, Peek, ReadBack, Write},
+    probe::{AnyProbe, Blind},
     script::{
         expect::Expect,
         hypothesis::{Hypothesis, Sense},
@@ -70,6 +70,7 @@ pub struct Observer {
     rows: mpsc::Receiver<Row>,
     cue: watch::Sender<Cue>,
     end: watch::Sender<bool>,
+    ready: Option<Result<(), Blind>>,
     read_all: bool,
     thread: Option<JoinHandle<()>>,
 }
@@ -109,6 +110,7 @@ impl Observer {
             rows,
             cue,
             end: heard,
+            ready: None,
             read_all: false,
             thread: Some(thread),
         })
@@ -122,6 +124,11 @@ impl Observer {
     /// Has the witness stop and read back.
     pub fn read_back(&self) {
         self.cue.send_replace(Cue::ReadBack);
+    }
+
+    /// Whether the witness can write, or why it cannot; none while it does not know yet.
+    pub fn ready(&self) -> Option<Result<(), Blind>> {
+        self.ready.clone()
     }
 
     /// Everything that could be read back was.
@@ -149,7 +156,7 @@ impl Observer {
 
     /// What was seen since the last time, as facts.
     pub fn take_facts(&mut self) -> Vec<Fact> {
-        let (mut writes, mut reads, mut facts) = (Vec::new(), Vec::new(), Vec::new());
+        let mut taken = Taken::default();
         let mut looks: Vec<Vec<Look>> = self.names.iter().map(|_| Vec::new()).collect();
         while let Ok(row) = self.rows.try_recv() {
             match row {
@@ -162,28 +169,22 @@ impl Observer {
                         to.push(it);
                     }
                 }
-                Row::Write(it) => writes.push(it),
-                Row::Read(it) => reads.push(it),
+                Row::Write(it) => taken.writes.push(it),
+                Row::Ready(it) => self.ready = Some(it),
+                Row::Peek(it) => taken.peeks.push(it),
+                Row::Read(side, it) => taken.reads.entry(side).or_default().push(it),
                 Row::ReadAll => self.read_all = true,
-                Row::Sample(it) => facts.push(Fact::Sampled(it)),
+                Row::Sample(it) => taken.facts.push(Fact::Sampled(it)),
             }
         }
         for ((name, all), mut rows) in self.names.iter().zip(&mut self.looks).zip(looks) {
             if !rows.is_empty() {
                 rows.sort_by_key(|it| it.0);
                 all.extend(rows.iter().cloned());
-                facts.push(Fact::Looks { probe: name.clone(), rows });
+                taken.facts.push(Fact::Looks { probe: name.clone(), rows });
             }
         }
-        if !writes.is_empty() {
-            writes.sort_by_key(|it| it.0);
-            facts.push(Fact::Writes { rows: writes });
-        }
-        if !reads.is_empty() {
-            reads.sort_by_key(|it| it.0);
-            facts.push(Fact::Reads { rows: reads });
-        }
-        facts
+        taken.facts()
     }
 
     /// Stops looking and waits for the thread; what it saw last can still be taken.
@@ -194,6 +195,33 @@ impl Observer {
         {
             tracing::error!("the observer panicked: its last rows are lost");
         }
+    }
+}
+
+/// Rows on their way to become facts.
+#[derive(Default)]
+struct Taken {
+    facts: Vec<Fact>,
+    writes: Vec<Write>,
+    peeks: Vec<Peek>,
+    reads: BTreeMap<Arc<str>, Vec<ReadBack>>,
+}
+
+impl Taken {
+    fn facts(self) -> Vec<Fact> {
+        let Self { mut facts, mut writes, peeks, reads } = self;
+        if !writes.is_empty() {
+            writes.sort_by_key(|it| it.0);
+            facts.push(Fact::Writes { rows: writes });
+        }
+        if !peeks.is_empty() {
+            facts.push(Fact::Peeks { rows: peeks });
+        }
+        for (side, mut rows) in reads {
+            rows.sort_by_key(|it| it.0);
+            facts.push(Fact::Reads { side: side.as_ref().to_owned(), rows });
+        }
+        facts
     }
 }
 

@@ -293,7 +293,7 @@ fn began(order: &Order<'_>, id: &str, seed: u64) -> Began {
             .collect(),
         objectives: script.objectives.clone(),
         witness: script.witness.as_ref().map(|it| PlannedWitness {
-            target: format!("{} {}", it.write.method.word(), it.write.url),
+            target: it.ledger.target(),
             every_us: it.every.micros(),
             deadline_us: it.deadline.micros(),
             good_in_a_row: it.good_in_a_row,

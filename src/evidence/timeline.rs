@@ -205,6 +205,7 @@ impl Timeline {
             | Fact::Looks { .. }
             | Fact::Judged { .. }
             | Fact::Writes { .. }
+            | Fact::Peeks { .. }
             | Fact::Reads { .. }
             | Fact::Sampled(_)
             | Fact::Ended { .. } => {}
@@ -301,6 +302,7 @@ fn number(fact: &Fact) -> Option<u32> {
         | Fact::Looks { .. }
         | Fact::Judged { .. }
         | Fact::Writes { .. }
+        | Fact::Peeks { .. }
         | Fact::Reads { .. }
         | Fact::Sampled(_)
         | Fact::Aborted { .. }

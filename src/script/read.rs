@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     action::ActionKind,
+    ledger::LedgerKind,
     manifest::{diagnostic::Diagnostic, node::Doc, source::Source, vars},
     probe::ProbeKind,
     script::{drill, lines::Script, scenario},
@@ -15,6 +16,8 @@ pub struct Kinds {
     pub actions: Vec<&'static ActionKind>,
     /// Probes.
     pub probes: Vec<&'static ProbeKind>,
+    /// Where a witness can write.
+    pub ledgers: Vec<&'static LedgerKind>,
 }
 
 /// Reads a scenario or a drill (which has `phases`). `given` are variables from outside: they win

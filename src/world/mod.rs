@@ -24,14 +24,16 @@ pub mod sim;
 pub mod stop;
 pub mod store;
 pub mod tasks;
+pub mod text;
 pub mod thread;
 pub mod web;
+pub mod wire;
 
 use std::sync::Arc;
 
 use crate::world::{
     bounds::Bounds, clock::Clock, dial::Dial, dice::Dice, host::Host, net::Net, rules::Rules,
-    web::Web,
+    web::Web, wire::Wire,
 };
 
 /// The hands and eyes that an action or a probe is given.
@@ -45,6 +47,8 @@ pub struct World {
     pub web: Arc<dyn Web>,
     /// Conversations with services that speak no HTTP.
     pub dial: Arc<dyn Dial>,
+    /// Lines that stay open, to databases and programs.
+    pub wire: Arc<dyn Wire>,
     /// The time. For waiting, use `tokio::time`.
     pub clock: Arc<dyn Clock>,
     /// What everything bears that is made on behalf of the current act: `RUN/ACT`.

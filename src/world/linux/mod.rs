@@ -37,6 +37,7 @@ pub fn world(program: PathBuf) -> Result<World, HostError> {
         net: Arc::new(LinuxNet),
         web: Arc::new(LinuxWeb::new()?),
         dial: Arc::new(LinuxDial),
+        wire: Arc::new(LinuxDial),
         clock: Arc::new(LinuxClock),
         mark: String::new(),
         rules: Arc::default(),

@@ -148,7 +148,7 @@ async fn sheet(
 
 /// Whose fault it is. What the server says of itself (SQLSTATE classes 08, 53, 57, 58, XX) is what
 /// a probe is to see; what it says of the question, or of us, is not.
-fn told(why: &tokio_postgres::Error) -> DialError {
+pub(super) fn told(why: &tokio_postgres::Error) -> DialError {
     match why.as_db_error() {
         Some(it) => {
             let said = format!("{} ({})", it.message(), it.code().code());
@@ -163,7 +163,7 @@ fn told(why: &tokio_postgres::Error) -> DialError {
     }
 }
 
-fn innermost(why: &dyn std::error::Error) -> String {
+pub(super) fn innermost(why: &dyn std::error::Error) -> String {
     let mut inner = why;
     while let Some(next) = inner.source() {
         inner = next;
@@ -171,12 +171,12 @@ fn innermost(why: &dyn std::error::Error) -> String {
     inner.to_string()
 }
 
-struct Tls {
-    config: rustls::ClientConfig,
-    name: ServerName<'static>,
+pub(super) struct Tls {
+    pub(super) config: rustls::ClientConfig,
+    pub(super) name: ServerName<'static>,
 }
 
-struct Private(tokio_rustls::client::TlsStream<TcpStream>);
+pub(super) struct Private(tokio_rustls::client::TlsStream<TcpStream>);
 
 impl TlsConnect<TcpStream> for Tls {
     type Stream = Private;
