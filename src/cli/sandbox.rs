@@ -147,7 +147,7 @@ pub(super) fn run_process(args: &ProcessArgs) -> ExitCode {
 /// Does what the command line says. `state` is the state folder, and `mark` says there what stands
 /// in it.
 pub(super) fn run(args: Args, state: &Path, mark: &dyn Fn()) -> ExitCode {
-    let goes_up = matches!(args.what, What::Up(_));
+    let goes_up = matches!(args.what, What::Up(_) | What::Postgres { what: postgres::What::Up(_) });
     let own = if matches!(args.what, What::Postgres { .. }) { "postgres" } else { "sandbox" };
     let dir = args.dir.clone().unwrap_or_else(|| state.join(own));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -157,7 +157,7 @@ pub(super) fn run(args: Args, state: &Path, mark: &dyn Fn()) -> ExitCode {
     };
     match outcome {
         Ok(code) => {
-            if goes_up {
+            if goes_up && code == ExitCode::SUCCESS {
                 mark();
             }
             code

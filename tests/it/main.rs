@@ -24,6 +24,7 @@ mod manifest;
 mod net;
 mod pipelines;
 mod postgres;
+mod postgres_drills;
 mod probes;
 mod runs;
 mod sandbox;
