@@ -5,7 +5,10 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use crate::{
-    journal::entry::{Look, Peek, ReadBack, Sample, Write},
+    journal::{
+        entry::{Look, Peek, ReadBack, Write},
+        sample::Sample,
+    },
     probe::Blind,
 };
 

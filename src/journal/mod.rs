@@ -6,4 +6,5 @@ pub mod chain;
 pub mod entry;
 pub mod fold;
 pub mod index;
+pub mod sample;
 pub mod showing;
