@@ -42,8 +42,7 @@ impl Action for RowsAltered {
         name: "rows_altered",
         summary: "alters rows in PostgreSQL silently: no trigger fires and no foreign key complains",
         needs: &[],
-        example: "url: postgres://keeper@127.0.0.1:5432/ledger\n\
-                  password_file: /etc/holdfast/keeper.password\nstatements:\n  \
+        example: "url: postgres://keeper@/ledger?host=/run/postgresql\nstatements:\n  \
                   - update entries set amount = amount + 1 where id = 7\n",
     };
     const CLASS: UndoClass = UndoClass::OneShot;
