@@ -94,6 +94,14 @@ pub(super) enum What {
         #[arg(long)]
         to: String,
     },
+    /// Let clients only read from a server, or write to it again
+    ReadOnly {
+        /// The server
+        name: String,
+        /// `on` or `off`
+        #[arg(value_parser = ["on", "off"])]
+        is: String,
+    },
     /// Have psql run a statement, as the administrator
     Sql {
         /// The server
@@ -182,6 +190,10 @@ async fn obey(what: What, dir: &Path, json: bool) -> Result<ExitCode, PairError>
         What::CopyTable { table, from, to } => {
             let rows = restore::copy_table(&book()?, &table, (&from, &to)).await?;
             format!("{rows} rows of `{table}` were put right in `{to}`")
+        }
+        What::ReadOnly { name, is } => {
+            server::read_only(&book()?, &name, is == "on").await?;
+            format!("`{name}` is {}", if is == "on" { "read-only" } else { "open for writes" })
         }
         What::Sql { name, statement } => {
             let said = tools::sql(&book()?, &name, &statement).await?;

@@ -75,7 +75,8 @@ pub async fn restore(book: &Book, to: Option<&str>) -> Result<(), PairError> {
 }
 
 /// Puts a table of one server right from another's, by its primary key: what the other has and it
-/// has not, or has otherwise, is as the other has it; what only it has stays. One transaction.
+/// has not, or has otherwise, is as the other has it; what only it has stays. Without a primary key
+/// rows that are missing are added. One transaction.
 pub async fn copy_table(
     book: &Book,
     table: &str,
@@ -99,14 +100,15 @@ pub async fn copy_table(
          '{table}'::regclass and i.indisprimary"
     );
     let key = sql(book, to, &key).await?;
-    if key.is_empty() {
-        return Err(failed(format!("put `{table}` right"), "it has no primary key"));
-    }
+    let otherwise = if key.is_empty() {
+        String::new()
+    } else {
+        format!("on conflict ({key}) do update set ({columns}) = row(excluded.*)")
+    };
     let merge = format!(
         "begin; create temp table kept (like {table}) on commit drop; copy kept from '{file}'; \
-         with done as (insert into {table} select * from kept where not exists (select from \
-         {table} t where t is not distinct from kept) on conflict ({key}) do update set \
-         ({columns}) = row(excluded.*) returning 1) select count(*) from done; commit"
+         with done as (insert into {table} select * from (table kept except table {table}) it \
+         {otherwise} returning 1) select count(*) from done; commit"
     );
     let told = sql(book, to, &merge).await;
     fs::remove_file(book.home.join("copy.tsv")).map_err(io_error("remove the copy"))?;

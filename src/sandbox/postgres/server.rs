@@ -175,6 +175,17 @@ pub async fn state(book: &Book, name: &str) -> String {
     }
 }
 
+/// Has a server refuse what its clients write, or take it again; those that are connected, too.
+pub async fn read_only(book: &Book, name: &str, is: bool) -> Result<(), PairError> {
+    let statement = if is {
+        "set default_transaction_read_only = on"
+    } else {
+        "reset default_transaction_read_only"
+    };
+    sql(book, name, &format!("alter system {statement}")).await?;
+    sql(book, name, "select pg_reload_conf()").await.map(drop)
+}
+
 /// Appends lines to a server's own configuration, which outweighs all but the command line.
 pub(super) fn configure(book: &Book, name: &str, lines: &[String]) -> Result<(), PairError> {
     let path = book.data(name).join("postgresql.auto.conf");
