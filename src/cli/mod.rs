@@ -13,6 +13,7 @@ pub mod explain;
 mod guard;
 mod host_file;
 pub mod kinds_page;
+mod outside;
 mod play;
 mod recover;
 pub mod report;

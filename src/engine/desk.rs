@@ -16,6 +16,7 @@ use crate::{
         back::{Left, back},
         index::Keeper,
         observe::Observer,
+        veil::veiled,
     },
     evidence,
     journal::{
@@ -133,6 +134,7 @@ impl Desk {
 
     /// Writes one fact down; when this returns, it would survive what it must survive.
     pub fn write(&self, fact: Fact) -> Result<(), HostError> {
+        let fact = veiled(fact, &self.world.secrets);
         let mut journal = self.journal.borrow_mut();
         if let Err(why) = journal.append(fact) {
             self.stop.say(format!("the journal could not be written: {why}"));

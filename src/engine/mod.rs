@@ -14,4 +14,5 @@ pub mod recover;
 mod rows;
 pub mod run;
 mod sample;
+mod veil;
 mod witness;

@@ -151,7 +151,7 @@ pub async fn run(
     }
     let bounds = bounds(script, order.seed);
     let seed = bounds.seed;
-    let world = world.bounded(bounds);
+    let world = world.bounded(bounds).knowing(Arc::clone(&script.secrets.secrets));
     let not_now = conditions::not_now(script, &world).await;
     if !not_now.is_empty() {
         return Err(NoRun::NotNow(not_now));
@@ -280,6 +280,7 @@ fn began(order: &Order<'_>, id: &str, seed: u64) -> Began {
         file: order.file.0.to_owned(),
         manifest: order.file.1.to_owned(),
         vars: script.vars_in(order.file.1),
+        secrets: script.secrets.sources.clone(),
         seed,
         program: env!("CARGO_PKG_VERSION").to_owned(),
         operator: facts::operator(),

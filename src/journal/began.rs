@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     journal::{entry::When, index::RunKind},
-    world::linux::facts::HostFacts,
+    world::{linux::facts::HostFacts, secrets::SecretSource},
 };
 
 /// All that was fixed before anything was touched.
@@ -37,6 +37,9 @@ pub struct Began {
     /// The variables that filled it.
     #[serde(default)]
     pub vars: BTreeMap<String, String>,
+    /// The secrets that it used: where they are, and never what.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, SecretSource>,
     /// The seed of all chance.
     pub seed: u64,
     /// This program's version.

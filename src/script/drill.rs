@@ -17,13 +17,14 @@ use crate::{
         common::{self, Labels},
         hypothesis, items,
         lines::{Item, Phase, Request, Script, Witness, WitnessCue},
+        outside::{Named, Var},
         read::Kinds,
         schema,
         window::Window,
     },
     target::ProcessTarget,
     units::Span,
-    world::{bounds::Deny, web::Method},
+    world::{bounds::Deny, secrets::SecretSource, web::Method},
 };
 
 /// The file.
@@ -84,9 +85,13 @@ pub(super) struct Written {
     /// What is left alone.
     #[serde(default)]
     deny: Deny,
-    /// Variables, to be used as `${name}`; `--set` and the environment win over them.
+    /// Variables, to be used as `${name}`; `--set` wins over them.
     #[serde(default, rename = "vars")]
-    _vars: BTreeMap<String, String>,
+    _vars: BTreeMap<String, Var>,
+    /// Secrets, to be used as `${secret.name}`: they come from the environment or from files, and
+    /// are never written down.
+    #[serde(default, rename = "secrets")]
+    _secrets: BTreeMap<String, SecretSource>,
 }
 
 fn half_an_hour() -> Span {
@@ -211,6 +216,7 @@ pub(super) fn drill(doc: &mut Doc, kinds: &Kinds, out: &mut Vec<Diagnostic>) -> 
         labels: Labels { tags, owner, controls },
         safety,
         vars: BTreeMap::new(),
+        secrets: Named::default(),
     })
 }
 

@@ -14,6 +14,7 @@ use crate::{
         common::{Labels, Safety},
         expect::Expect,
         hypothesis::Hypothesis,
+        outside::Named,
     },
     target::ProcessTarget,
     units::Span,
@@ -51,6 +52,8 @@ pub struct Script {
     pub safety: Safety,
     /// The variables that filled the file.
     pub vars: BTreeMap<String, String>,
+    /// The secrets that it names.
+    pub secrets: Named,
 }
 
 /// A named stretch of a script.

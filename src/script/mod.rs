@@ -8,6 +8,7 @@ pub mod expect;
 pub mod hypothesis;
 mod items;
 pub mod lines;
+pub mod outside;
 pub mod read;
 mod scenario;
 pub mod schema;

@@ -12,13 +12,14 @@ use crate::{
         common::{self, Labels},
         hypothesis, items,
         lines::{Item, Phase, Script},
+        outside::{Named, Var},
         read::Kinds,
         schema,
         window::Window,
     },
     target::ProcessTarget,
     units::Span,
-    world::bounds::Deny,
+    world::{bounds::Deny, secrets::SecretSource},
 };
 
 /// The file.
@@ -75,9 +76,13 @@ pub(super) struct Written {
     /// What is left alone.
     #[serde(default)]
     deny: Deny,
-    /// Variables, to be used as `${name}`; `--set` and the environment win over them.
+    /// Variables, to be used as `${name}`; `--set` wins over them.
     #[serde(default, rename = "vars")]
-    _vars: BTreeMap<String, String>,
+    _vars: BTreeMap<String, Var>,
+    /// Secrets, to be used as `${secret.name}`: they come from the environment or from files, and
+    /// are never written down.
+    #[serde(default, rename = "secrets")]
+    _secrets: BTreeMap<String, SecretSource>,
 }
 
 fn five_minutes() -> Span {
@@ -127,5 +132,6 @@ pub(super) fn scenario(doc: &mut Doc, kinds: &Kinds, out: &mut Vec<Diagnostic>) 
         labels: Labels { tags, owner, controls },
         safety,
         vars: BTreeMap::new(),
+        secrets: Named::default(),
     })
 }

@@ -19,6 +19,7 @@ pub mod net;
 pub mod netlink;
 pub mod roots;
 pub mod rules;
+pub mod secrets;
 pub mod shelf;
 pub mod sim;
 pub mod stop;
@@ -30,7 +31,14 @@ pub mod web;
 use std::sync::Arc;
 
 use crate::world::{
-    bounds::Bounds, clock::Clock, dial::Dial, dice::Dice, host::Host, net::Net, rules::Rules,
+    bounds::Bounds,
+    clock::Clock,
+    dial::Dial,
+    dice::Dice,
+    host::Host,
+    net::Net,
+    rules::Rules,
+    secrets::{Knowing, Secrets},
     web::Web,
 };
 
@@ -55,6 +63,8 @@ pub struct World {
     pub act: u32,
     /// What bounds the run.
     pub bounds: Arc<Bounds>,
+    /// What nobody may write down.
+    pub secrets: Arc<Secrets>,
 }
 
 impl World {
@@ -79,5 +89,20 @@ impl World {
     #[must_use]
     pub fn ruled(self, rules: Rules) -> Self {
         Self { rules: Arc::new(rules), ..self }
+    }
+
+    /// The same world, which knows these secrets by their names.
+    #[must_use]
+    pub fn knowing(self, secrets: Arc<Secrets>) -> Self {
+        if secrets.is_empty() {
+            return self;
+        }
+        Self {
+            host: self.host.knowing(&secrets),
+            web: Arc::new(Knowing { inner: self.web, secrets: Arc::clone(&secrets) }),
+            dial: Arc::new(Knowing { inner: self.dial, secrets: Arc::clone(&secrets) }),
+            secrets,
+            ..self
+        }
     }
 }

@@ -5,7 +5,9 @@ mod files;
 mod late;
 mod measured;
 mod order;
+mod secrets;
 mod tolerances;
+mod web;
 
 use std::{fmt::Write as _, fs, os::unix::process::ExitStatusExt as _};
 

@@ -15,6 +15,7 @@ pub mod load;
 pub mod net;
 pub mod proc;
 mod ptrace;
+pub mod secrets;
 pub mod served;
 pub mod state;
 pub mod store;
@@ -42,5 +43,6 @@ pub fn world(program: PathBuf) -> Result<World, HostError> {
         rules: Arc::default(),
         act: 0,
         bounds: Arc::default(),
+        secrets: Arc::default(),
     })
 }
