@@ -221,9 +221,9 @@ fn a_variable_comes_from_the_environment_or_has_a_default() {
     };
     let done = with(&[]);
     assert_eq!(done.code, Some(0), "{done:?}");
-    assert!(done.out.contains("7 %"), "{done:?}");
+    assert!(done.out.contains("7% busy"), "{done:?}");
     let done = with(&["--set", "percent=9"]);
-    assert!(done.out.contains("9 %"), "{done:?}");
+    assert!(done.out.contains("9% busy"), "{done:?}");
     let told = ground.run(&["chaos", "run", "--dry-run", "--set", "cores=1", &path]);
     assert_eq!(told.code, Some(0), "--set is enough: {told:?}");
     let bad = text.replace("default:", "defalt:");
