@@ -14,7 +14,7 @@ use crate::{
     },
     journal::{entry::UndoClass, index::RunKind},
     registry,
-    script::lines::Script,
+    script::{lines::Script, load::Load},
     world::{
         host::HostError,
         linux::{self, state::StateFolder},
@@ -228,6 +228,9 @@ fn dry_run(script: &Script, (rules, seed): (&Rules, Option<u64>)) -> Exit {
         }
     };
     show::line(format!("{}: a dry run with seed {seed}, nothing is touched", script.title));
+    for it in script.loads.iter().map(Load::planned) {
+        show::line(format!("  load {}: {}, {}", it.name, it.target, it.rate));
+    }
     let mut exit = Exit::Pass;
     for why in not_now {
         show::line(format!("  would be refused now: {why}"));

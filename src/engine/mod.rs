@@ -7,6 +7,7 @@ pub mod desk;
 pub mod guardian;
 pub mod index;
 pub mod kit;
+mod load;
 pub mod observe;
 mod perform;
 pub mod play;

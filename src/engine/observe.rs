@@ -17,16 +17,21 @@ use tokio::{
 use crate::{
     engine::{
         kit::FindMeter,
+        load::{self, At},
         rows::{Cue, Row, Rows},
         sample::Sampler,
         witness,
     },
-    journal::entry::{Fact, Look},
+    journal::{
+        entry::{Fact, Look},
+        load::LoadRow,
+    },
     probe::AnyProbe,
     script::{
         expect::Expect,
         hypothesis::{Hypothesis, Sense},
         lines::{Script, Witness},
+        load::Load,
     },
     target::ProcessTarget,
     units::Span,
@@ -55,6 +60,8 @@ pub(super) struct Watch {
     pub(super) witness: Option<Witness>,
     /// Processes to sample.
     pub(super) processes: BTreeMap<String, ProcessTarget>,
+    /// What is sent.
+    pub(super) loads: Vec<Load>,
     /// The prefix of the witness's records.
     pub(super) run: String,
     /// What measures energy.
@@ -64,6 +71,8 @@ pub(super) struct Watch {
 /// The observer, as the player has it.
 pub struct Observer {
     names: Vec<String>,
+    loads: Vec<String>,
+    at: watch::Sender<At>,
     looks: Vec<Vec<Look>>,
     /// When questions were asked that are not answered yet.
     asked: Vec<BTreeSet<u64>>,
@@ -94,16 +103,20 @@ impl Observer {
             probes: all.iter().map(asked).collect(),
             witness: script.witness.clone(),
             processes: script.processes.clone(),
+            loads: script.loads.clone(),
             run: run.to_owned(),
             meter,
         };
-        let ears = (cue.subscribe(), heard.subscribe());
+        let at = watch::Sender::new(At::Baseline);
+        let ears = (cue.subscribe(), heard.subscribe(), at.subscribe());
         let world = world.clone();
         let work = move || look_all(watch, &world, &Rows(put), ears);
         let thread =
             thread::start("observer", work).map_err(|why| HostError::os("start a thread", why))?;
         Ok(Self {
             names: all.iter().map(|it| it.name.clone()).collect(),
+            loads: script.loads.iter().map(|it| it.name.clone()).collect(),
+            at,
             looks: all.iter().map(|_| Vec::new()).collect(),
             asked: all.iter().map(|_| BTreeSet::new()).collect(),
             rows,
@@ -122,6 +135,11 @@ impl Observer {
     /// Has the witness stop and read back.
     pub fn read_back(&self) {
         self.cue.send_replace(Cue::ReadBack);
+    }
+
+    /// Tells the loads where the run is.
+    pub(super) fn reach(&self, at: At) {
+        self.at.send_replace(at);
     }
 
     /// Everything that could be read back was.
@@ -151,6 +169,7 @@ impl Observer {
     pub fn take_facts(&mut self) -> Vec<Fact> {
         let (mut writes, mut reads, mut facts) = (Vec::new(), Vec::new(), Vec::new());
         let mut looks: Vec<Vec<Look>> = self.names.iter().map(|_| Vec::new()).collect();
+        let mut loads: Vec<Vec<LoadRow>> = self.loads.iter().map(|_| Vec::new()).collect();
         while let Ok(row) = self.rows.try_recv() {
             match row {
                 Row::Asked(n, at) => {
@@ -165,6 +184,11 @@ impl Observer {
                 Row::Write(it) => writes.push(it),
                 Row::Read(it) => reads.push(it),
                 Row::ReadAll => self.read_all = true,
+                Row::Load(n, it) => {
+                    if let Some(to) = loads.get_mut(n) {
+                        to.push(it);
+                    }
+                }
                 Row::Sample(it) => facts.push(Fact::Sampled(it)),
             }
         }
@@ -174,6 +198,9 @@ impl Observer {
                 all.extend(rows.iter().cloned());
                 facts.push(Fact::Looks { probe: name.clone(), rows });
             }
+        }
+        for (name, rows) in self.loads.iter().zip(loads).filter(|it| !it.1.is_empty()) {
+            facts.push(Fact::Loaded { load: name.clone(), rows });
         }
         if !writes.is_empty() {
             writes.sort_by_key(|it| it.0);
@@ -188,6 +215,7 @@ impl Observer {
 
     /// Stops looking and waits for the thread; what it saw last can still be taken.
     pub fn end(&mut self) {
+        self.reach(At::End);
         self.end.send_replace(true);
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
@@ -207,8 +235,9 @@ fn look_all(
     watch: Watch,
     world: &World,
     rows: &Rows,
-    (cue, mut end): (watch::Receiver<Cue>, watch::Receiver<bool>),
+    (cue, mut end, at): (watch::Receiver<Cue>, watch::Receiver<bool>, watch::Receiver<At>),
 ) {
+    let sending = load::send_all((watch.loads, &watch.run), world, rows, &at);
     let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let Ok(runtime) = built.inspect_err(|why| tracing::error!("nothing is observed: {why}")) else {
         return;
@@ -234,6 +263,9 @@ fn look_all(
     });
     // A file that hangs must not keep a run from its end.
     runtime.shutdown_background();
+    if sending.is_some_and(|it| it.join().is_err()) {
+        tracing::error!("the loads panicked: their last rows are lost");
+    }
 }
 
 /// Looks on a schedule of its own: a slow answer delays no later question.

@@ -8,7 +8,14 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
-    engine::{back::Left, conditions::guard, desk::Desk, observe::once, perform},
+    engine::{
+        back::Left,
+        conditions::guard,
+        desk::Desk,
+        load::{self, At},
+        observe::once,
+        perform,
+    },
     journal::entry::{Entry, Fact, Family, Look, Mark, When},
     script::{
         hypothesis::{Hypothesis, Sense},
@@ -89,6 +96,7 @@ async fn forth_and_back(script: &Script, desk: &Desk) -> Played {
         note(desk, Fact::Aborted { why: why.to_string() });
     }
     let left = recover(desk).await;
+    desk.with_observer(|it| it.reach(At::After));
     if halt.is_none()
         && let Err(why) = verify(script, desk).await
     {
@@ -111,6 +119,7 @@ fn note(desk: &Desk, fact: Fact) {
 
 async fn forth(script: &Script, desk: &Desk) -> Result<(), Halt> {
     baseline(script, desk).await?;
+    desk.with_observer(|it| it.reach(At::Method));
     for phase in &script.phases {
         desk.write(Fact::PhaseBegan { phase: phase.name.clone() })?;
         for item in &phase.items {
@@ -124,7 +133,7 @@ async fn forth(script: &Script, desk: &Desk) -> Result<(), Halt> {
 
 /// What must stay true is true before anything is done, or nothing is done.
 async fn baseline(script: &Script, desk: &Desk) -> Result<(), Halt> {
-    if script.hypotheses.is_empty() {
+    if script.hypotheses.is_empty() && script.loads.is_empty() {
         return Ok(());
     }
     desk.write(Fact::PhaseBegan { phase: "baseline".to_owned() })?;
@@ -287,7 +296,7 @@ async fn recover(desk: &Desk) -> Left {
 
 /// What must stay true was true while faults stood, and is true again afterwards.
 async fn verify(script: &Script, desk: &Desk) -> Result<(), Halt> {
-    if script.hypotheses.is_empty() {
+    if script.hypotheses.is_empty() && script.loads.is_empty() {
         return Ok(());
     }
     desk.write(Fact::PhaseBegan { phase: "verify".to_owned() })?;
@@ -314,6 +323,9 @@ async fn verify(script: &Script, desk: &Desk) -> Result<(), Halt> {
         }
     }
     let windows = desk.fold(fault_windows);
+    for it in &script.loads {
+        load::judge(it, desk, &windows)?;
+    }
     for (n, it) in script.hypotheses.iter().enumerate() {
         if it.when.contains(&When::During) {
             judge(desk, (n, it), When::During, |look| looked_during(it, look, &windows))?;

@@ -2,7 +2,10 @@
 
 use tokio::sync::mpsc;
 
-use crate::journal::entry::{Look, ReadBack, Sample, Write};
+use crate::journal::{
+    entry::{Look, ReadBack, Sample, Write},
+    load::LoadRow,
+};
 
 /// What is seen.
 pub(super) enum Row {
@@ -16,6 +19,8 @@ pub(super) enum Row {
     Read(ReadBack),
     /// The witness has read everything back.
     ReadAll,
+    /// By the load with this number.
+    Load(usize, LoadRow),
     /// By the sampler.
     Sample(Box<Sample>),
 }

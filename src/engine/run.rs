@@ -21,7 +21,7 @@ use crate::{
         book::Journal,
         entry::{Fact, Family},
     },
-    script::lines::Script,
+    script::{lines::Script, load::Load},
     verdict::Verdict,
     world::{
         World,
@@ -290,7 +290,9 @@ fn began(order: &Order<'_>, id: &str, seed: u64) -> Began {
             .hypotheses
             .iter()
             .map(crate::script::hypothesis::Hypothesis::planned)
+            .chain(script.loads.iter().filter_map(Load::hypothesis))
             .collect(),
+        loads: script.loads.iter().map(Load::planned).collect(),
         objectives: script.objectives.clone(),
         witness: script.witness.as_ref().map(|it| PlannedWitness {
             target: format!("{} {}", it.write.method.word(), it.write.url),

@@ -6,6 +6,7 @@ use crate::{
     evidence::{
         energy::{self, Point, Use},
         judge,
+        load::{self, Load},
         rpo::{self, Ledger, Rpo},
         rto::{self, Attempt, Rto},
         say::{self, Answer},
@@ -52,6 +53,9 @@ pub struct Evidence {
     pub phases: Vec<Use>,
     /// Samples of the machine.
     pub points: Vec<Point>,
+    /// What was sent while it was played.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub loads: Vec<Load>,
     /// How the clocks behaved.
     pub clocks: Clocks,
 }
@@ -201,6 +205,7 @@ pub fn outcome(entries: &[Entry]) -> (Verdict, Vec<String>) {
 
 /// What one pass over the journal gathers.
 struct Draft<'a> {
+    entries: &'a [Entry],
     began: Option<&'a Began>,
     scale: Scale,
     timeline: Timeline,
@@ -223,6 +228,7 @@ impl<'a> Draft<'a> {
             .iter()
             .find_map(|it| if let Fact::Anchor(anchor) = &it.fact { Some(anchor) } else { None });
         let mut draft = Self {
+            entries,
             began: began.map(|it| it.1),
             scale: Scale::new(begun_us, first),
             timeline: Timeline::default(),
@@ -295,6 +301,7 @@ impl<'a> Draft<'a> {
             not_exercised: planned.into_iter().filter(|it| !played(it)).collect(),
             whole,
             phases,
+            loads: load::loads(self.entries, &self.timeline.acts, &self.scale),
             clocks: self.scale.clocks(),
             points: self.points,
             timeline: self.timeline,

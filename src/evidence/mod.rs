@@ -7,6 +7,7 @@ pub mod fold;
 pub mod folder;
 pub mod judge;
 pub mod key;
+pub mod load;
 pub mod method;
 pub mod rpo;
 pub mod rto;

@@ -191,6 +191,7 @@ impl Timeline {
             | Fact::Anchor(_)
             | Fact::Looks { .. }
             | Fact::Judged { .. }
+            | Fact::Loaded { .. }
             | Fact::Writes { .. }
             | Fact::Reads { .. }
             | Fact::Sampled(_)
@@ -281,6 +282,7 @@ fn number(fact: &Fact) -> Option<u32> {
         | Fact::Marked { .. }
         | Fact::Looks { .. }
         | Fact::Judged { .. }
+        | Fact::Loaded { .. }
         | Fact::Writes { .. }
         | Fact::Reads { .. }
         | Fact::Sampled(_)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    journal::{entry::When, index::RunKind},
+    journal::{entry::When, index::RunKind, load::PlannedLoad},
     world::{linux::facts::HostFacts, secrets::SecretSource},
 };
 
@@ -59,6 +59,9 @@ pub struct Began {
     /// How a drill measures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub witness: Option<PlannedWitness>,
+    /// What is sent meanwhile.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loads: Vec<PlannedLoad>,
     /// What the machine is for, if its people have said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,

@@ -59,9 +59,11 @@ impl Journal {
 fn care(fact: &Fact) -> Care {
     match fact {
         Fact::Intent(_) | Fact::Began(_) => Care::Ahead,
-        Fact::Looks { .. } | Fact::Writes { .. } | Fact::Reads { .. } | Fact::Sampled(_) => {
-            Care::Loose
-        }
+        Fact::Looks { .. }
+        | Fact::Loaded { .. }
+        | Fact::Writes { .. }
+        | Fact::Reads { .. }
+        | Fact::Sampled(_) => Care::Loose,
         // What is done to the world, and the last word, are synced, and these with them.
         Fact::PhaseBegan { .. } | Fact::PhaseEnded { .. } | Fact::Judged { .. } => Care::Soon,
         Fact::Anchor(_)

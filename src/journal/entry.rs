@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    journal::{began::Began, index::EnergyFigures},
+    journal::{began::Began, index::EnergyFigures, load::LoadRow},
     verdict::Verdict,
     world::World,
 };
@@ -137,6 +137,13 @@ pub enum Fact {
     Reads {
         /// One for each sequence number that was looked for.
         rows: Vec<ReadBack>,
+    },
+    /// What became of a load's requests.
+    Loaded {
+        /// The load.
+        load: String,
+        /// A few for each second.
+        rows: Vec<LoadRow>,
     },
     /// How busy the machine was, and what it used.
     Sampled(Box<Sample>),

@@ -6,3 +6,4 @@ pub mod chain;
 pub mod entry;
 pub mod fold;
 pub mod index;
+pub mod load;

@@ -5,6 +5,7 @@ use crate::{
     evidence::{
         fold::{Drill, Evidence},
         judge::when,
+        load::HEADS,
         say,
         timeline::{Act, ActState},
     },
@@ -30,6 +31,7 @@ fn render(evidence: &Evidence) -> Vec<u8> {
         text += &section("Objectives", objectives(drill));
     }
     text += &section("What had to stay true", judgements(evidence));
+    text += &section("Load", loads(evidence));
     text += &section("Phases", phases(evidence));
     text += &section("What was done, and put back", acts(evidence));
     let missed = evidence.not_exercised.iter();
@@ -74,6 +76,20 @@ fn judgements(evidence: &Evidence) -> Vec<Vec<String>> {
         })
     });
     rows.collect()
+}
+
+fn loads(evidence: &Evidence) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    for it in &evidence.loads {
+        rows.push(vec![format!("{}: {}, {}", it.planned.name, it.planned.target, it.planned.rate)]);
+        for stretch in &it.stretches {
+            let cells = stretch.cells().into_iter().zip(HEADS);
+            let cells = cells.map(|(it, head)| format!("{} {it}", head.to_lowercase()));
+            let cells = cells.collect::<Vec<_>>().join(", ");
+            rows.push(vec![format!("  {}: {cells}", stretch.name)]);
+        }
+    }
+    rows
 }
 
 fn phases(evidence: &Evidence) -> Vec<Vec<String>> {

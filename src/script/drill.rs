@@ -212,6 +212,7 @@ pub(super) fn drill(doc: &mut Doc, kinds: &Kinds, out: &mut Vec<Diagnostic>) -> 
             lost_writes_max: written.objectives.lost_writes,
         }),
         witness: Some(witness),
+        loads: Vec::new(),
         processes: written.processes,
         labels: Labels { tags, owner, controls },
         safety,

@@ -14,6 +14,7 @@ use crate::{
         common::{Labels, Safety},
         expect::Expect,
         hypothesis::Hypothesis,
+        load::Load,
         outside::Named,
     },
     target::ProcessTarget,
@@ -44,6 +45,8 @@ pub struct Script {
     pub objectives: Option<Objectives>,
     /// How a drill measures.
     pub witness: Option<Witness>,
+    /// What is sent meanwhile.
+    pub loads: Vec<Load>,
     /// Processes whose utilisation is recorded, by the name that reports give them.
     pub processes: BTreeMap<String, ProcessTarget>,
     /// Whose it is, and what it shows.

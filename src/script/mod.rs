@@ -8,6 +8,7 @@ pub mod expect;
 pub mod hypothesis;
 mod items;
 pub mod lines;
+pub mod load;
 pub mod outside;
 pub mod read;
 mod scenario;

@@ -12,6 +12,7 @@ use crate::{
         common::{self, Labels},
         hypothesis, items,
         lines::{Item, Phase, Script},
+        load,
         outside::{Named, Var},
         read::Kinds,
         schema,
@@ -47,6 +48,9 @@ pub(super) struct Written {
     #[serde(default)]
     #[schemars(schema_with = "schema::hypotheses")]
     hypothesis: Vec<Unread>,
+    /// What is sent meanwhile: requests over HTTP, on a schedule of their own.
+    #[serde(default)]
+    load: Vec<load::Written>,
     /// What is done: faults, pauses, and faults side by side.
     #[schemars(schema_with = "schema::method")]
     method: Vec<Unread>,
@@ -107,6 +111,7 @@ pub(super) fn scenario(doc: &mut Doc, kinds: &Kinds, out: &mut Vec<Diagnostic>) 
     for it in written.hypothesis {
         hypotheses.extend(hypothesis::hypothesis(doc, it.0, &kinds.probes, out));
     }
+    let loads = load::loads(written.load, out);
     let mut faults = Vec::new();
     for it in &written.method {
         faults.extend(items::entry(doc, it.0, kinds, out));
@@ -128,6 +133,7 @@ pub(super) fn scenario(doc: &mut Doc, kinds: &Kinds, out: &mut Vec<Diagnostic>) 
         phases: vec![Phase { name: "disrupt".to_owned(), items: faults }],
         objectives: None,
         witness: None,
+        loads,
         processes: written.processes,
         labels: Labels { tags, owner, controls },
         safety,

@@ -132,6 +132,7 @@ pub(crate) fn began(story: &Story) -> Began {
                 .to_owned(),
         vars: [("link_delay".to_owned(), format!("{}ms", story.lag))].into(),
         secrets: [].into(),
+        loads: Vec::new(),
         seed: 42,
         program: "1.2.3".to_owned(),
         tags: vec![],
