@@ -115,7 +115,6 @@ impl Load {
     pub fn rate_at(&self, since: Duration) -> f64 {
         let rate = f64::from(self.rate);
         match self.profile {
-            Profile::Constant => rate,
             Profile::Ramp { to, over } => {
                 let share = (since.as_secs_f64() / over.duration().as_secs_f64()).min(1.0);
                 rate + (f64::from(to) - rate) * share
@@ -126,7 +125,7 @@ impl Load {
             {
                 f64::from(to)
             }
-            Profile::Step { .. } | Profile::Spike { .. } => rate,
+            Profile::Constant | Profile::Step { .. } | Profile::Spike { .. } => rate,
         }
     }
 

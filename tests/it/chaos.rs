@@ -3,6 +3,7 @@
 mod conditions;
 mod files;
 mod late;
+mod load;
 mod measured;
 mod order;
 mod secrets;

@@ -119,6 +119,8 @@ const WRONG: &[(&str, &str)] = &[
     ),
     ("a day that is none", "window: { days: [someday], from: '1:00', to: '2:00', zone: UTC }\n"),
     ("a window without a zone", "window: { from: '1:00', to: '2:00' }\n"),
+    ("a load without a rate", "load: [{ name: n, url: x }]\n"),
+    ("a profile that is none", "load: [{ name: n, url: x, rate: 5, profile: { leap: {} } }]\n"),
     ("a secret that is written here", "secrets: { token: hunter2 }\n"),
     ("a secret from nowhere", "secrets: { token: { vault: x } }\n"),
     ("a variable from nowhere", "vars: { n: { default: '3' } }\n"),
