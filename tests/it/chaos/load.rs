@@ -51,7 +51,7 @@ fn a_load_leaves_on_time_and_is_counted_in_few_rows() {
     // holds 10 at first, and 20 after the step.
     let planned: Vec<u64> = rows.iter().map(|it| it.2 + it.6).collect();
     assert!(planned.iter().take(3).all(|it| (9..=11).contains(it)), "{planned:?}");
-    assert!(planned.get(5..8).unwrap().iter().all(|it| (19..=21).contains(it)), "{planned:?}");
+    assert!(planned[5..8].iter().all(|it| (19..=21).contains(it)), "{planned:?}");
     assert_eq!(sum.sent, sum.good + sum.late + sum.failed, "{sum:?}");
     for format in ["text", "markdown", "html", "json", "junit"] {
         let done = ground.run(&["report", "--format", format, &ground.journal().0]);
