@@ -240,7 +240,7 @@ def soak(words, ours, state):
     print("| scrapes | RSS MB | anonymous MB | open descriptors | CPU ms/scrape |")
     print("|---|---|---|---|---|")
     marks = sorted({int(words.soak * part) for part in (0, 0.005, 0.1, 0.25, 0.5, 0.75, 1)})
-    done = 0
+    done, settled = 0, None
     for mark in marks:
         nanos, more = it.cpu_nanos(), mark - done
         for _ in range(more):
@@ -250,7 +250,12 @@ def soak(words, ours, state):
         resident, anonymous = it.memory()
         files = len(os.listdir(f"/proc/{it.process.pid}/fd"))
         print(f"| {done:,} | {resident:.2f} | {anonymous:.2f} | {files} | {each:.2f} |", flush=True)
+        if settled is None and done >= min(500, words.soak):
+            settled = resident
     it.stop()
+    grown = resident - settled
+    if words.flat is not None and grown > words.flat:
+        sys.exit(f"not flat: {grown:.2f} MB more than after {min(500, words.soak)} scrapes")
 
 
 def main():
@@ -264,6 +269,8 @@ def main():
     parser.add_argument("--wrk", type=int, default=5, metavar="SECONDS", help="0: leave it out")
     parser.add_argument("--no-wrk", dest="wrk", action="store_const", const=0)
     parser.add_argument("--soak", type=int, default=0, metavar="SCRAPES")
+    parser.add_argument("--flat", type=float, metavar="MB",
+                        help="of a soak: fail if resident memory has grown by more")
     parser.add_argument("--flag", action="append", default=[], help="for the agent, in a soak")
     words = parser.parse_args()
     ours = os.path.realpath(words.holdfast)

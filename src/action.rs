@@ -7,7 +7,10 @@ use serde_json::Value;
 
 use crate::{
     about::About,
-    journal::entry::{Family, UndoClass},
+    journal::{
+        entry::{Family, UndoClass},
+        showing::Showing,
+    },
     manifest::{
         diagnostic::Diagnostic,
         node::{Doc, Id},
@@ -25,6 +28,8 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     const ABOUT: &'static About;
     /// Who goes back if we vanish?
     const CLASS: UndoClass;
+    /// It only looks, and what it showed is all that comes of it.
+    const LOOKS: bool = false;
     /// All that going back needs. It is on disk before anything changes.
     type Undo: Serialize + DeserializeOwned + Send + Sync + 'static;
 
@@ -38,6 +43,15 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + 'static {
         undo: &Self::Undo,
         world: &World,
     ) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// Does as `apply` does, and tells what that showed; most acts show nothing.
+    fn perform(
+        &self,
+        undo: &Self::Undo,
+        world: &World,
+    ) -> impl Future<Output = Result<Option<Showing>, Failure>> + Send {
+        async { self.apply(undo, world).await.map(|()| None) }
+    }
 
     /// Looks whether it acts, while it stands. An error is "could not see".
     fn effect(
@@ -119,6 +133,9 @@ pub enum Failure {
     /// It was done, and it did not do what it should.
     #[error("{0}")]
     Wrong(String),
+    /// It was done, it showed that something is not as it must be, and so nothing may follow.
+    #[error("{}", .0.why)]
+    Unmet(Box<Showing>),
     /// The journal holds an undo that this version cannot read.
     #[error("the journal's undo does not fit this version: {0}")]
     Foreign(#[from] serde_json::Error),
@@ -134,6 +151,8 @@ pub struct ActionKind {
     pub class: UndoClass,
     /// Fault or step.
     pub family: Family,
+    /// It only looks.
+    pub looks: bool,
     read: Reader,
     schema: fn(&mut SchemaGenerator) -> Schema,
     undo: for<'a> fn(&'a Value, &'a World) -> BoxFuture<'a, Result<(), Failure>>,
@@ -155,6 +174,7 @@ impl ActionKind {
             about: A::ABOUT,
             class: A::CLASS,
             family,
+            looks: A::LOOKS,
             read: |doc, id, at, out| {
                 read::read::<A>(doc, id, at, out).map(|it| Box::new(it) as Box<dyn AnyAction>)
             },
@@ -191,9 +211,12 @@ impl ActionKind {
 pub trait AnyAction: Send + Sync {
     /// See [`Action::plan`].
     fn plan<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<Plan<Value>, Refusal>>;
-    /// See [`Action::apply`].
-    fn apply<'a>(&'a self, undo: &'a Value, world: &'a World)
-    -> BoxFuture<'a, Result<(), Failure>>;
+    /// See [`Action::perform`].
+    fn perform<'a>(
+        &'a self,
+        undo: &'a Value,
+        world: &'a World,
+    ) -> BoxFuture<'a, Result<Option<Showing>, Failure>>;
     /// See [`Action::effect`].
     fn effect<'a>(
         &'a self,
@@ -212,12 +235,12 @@ impl<A: Action> AnyAction for A {
         .boxed()
     }
 
-    fn apply<'a>(
+    fn perform<'a>(
         &'a self,
         undo: &'a Value,
         world: &'a World,
-    ) -> BoxFuture<'a, Result<(), Failure>> {
-        async move { Action::apply(self, &A::Undo::deserialize(undo)?, world).await }.boxed()
+    ) -> BoxFuture<'a, Result<Option<Showing>, Failure>> {
+        async move { Action::perform(self, &A::Undo::deserialize(undo)?, world).await }.boxed()
     }
 
     fn effect<'a>(

@@ -4,6 +4,8 @@ use crate::{
     action::ActionKind,
     engine::kit::Kit,
     faults,
+    ledger::LedgerKind,
+    ledgers,
     meter::Meter,
     meters::{self, Best},
     probe::ProbeKind,
@@ -23,9 +25,14 @@ pub fn probes() -> Vec<&'static ProbeKind> {
     probes::KINDS.iter().collect()
 }
 
+/// Every ledger that a witness can write to.
+pub fn ledgers() -> Vec<&'static LedgerKind> {
+    ledgers::KINDS.iter().collect()
+}
+
 /// What a script may name.
 pub fn kinds() -> Kinds {
-    Kinds { actions: actions(), probes: probes() }
+    Kinds { actions: actions(), probes: probes(), ledgers: ledgers() }
 }
 
 /// What playing needs.

@@ -24,7 +24,7 @@ use super::{
     reload::Reload,
     scrape::{Filter, Scrape},
 };
-use crate::source::counters::Counters;
+use crate::{source::counters::Counters, world::text};
 
 /// What the pages share.
 pub(crate) struct App {
@@ -40,7 +40,13 @@ pub(crate) struct App {
 pub(crate) struct Desk {
     pub(crate) scrape: Scrape,
     pub(crate) gzip: Gzip,
+    pub(crate) written: u64,
 }
+
+/// After so many pages, what only the start and the first answers needed is given back, and what
+/// rare answers needed after each further so many.
+const SETTLED: u64 = 3;
+const NOW_AND_THEN: u64 = 1_000;
 
 /// Paths and what answers there.
 pub(crate) fn router(app: Arc<App>, web: &Web) -> Router {
@@ -88,6 +94,12 @@ pub(crate) async fn metrics(
         Ok(filter) => filter,
         Err(why) => return (StatusCode::BAD_REQUEST, why).into_response(),
     };
+    desk.written = desk.written.saturating_add(1);
+    if desk.written % NOW_AND_THEN == SETTLED
+        && let Err(why) = text::forget_start()
+    {
+        tracing::debug!("could not give pages of the program back: {why}");
+    }
     match write(&mut desk, &filter, &headers).await {
         Ok(page) => page,
         Err(why) => {

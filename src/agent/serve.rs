@@ -128,7 +128,7 @@ async fn sockets(settings: &Settings) -> Result<Vec<Socket>, ServeError> {
 fn app(settings: &Settings) -> Result<(Arc<App>, Watcher), ServeError> {
     let Assembled { scrape, counters, watcher, reload } = assemble(settings)?;
     let app = App {
-        desk: TurnTaking::new(Desk { scrape, gzip: Gzip::default() }),
+        desk: TurnTaking::new(Desk { scrape, gzip: Gzip::default(), written: 0 }),
         turns: Semaphore::new(settings.web.scrapes_max),
         scrapes_max: settings.web.scrapes_max,
         metrics_path: settings.web.telemetry_path.clone(),

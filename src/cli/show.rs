@@ -101,6 +101,9 @@ impl Progress {
             Fact::Effect { act, how, .. } => {
                 format!("    {} was not seen to act: {how}", name(act))
             }
+            Fact::Showed { act, showing: it } => {
+                format!("    {} {}: {}", verdict(it.verdict), name(act), it.why)
+            }
             Fact::Undone { act, from_us, to_us } => {
                 let took = to_us.saturating_sub(*from_us) / 1_000;
                 format!("    {} put back in {took} ms", name(act))

@@ -102,8 +102,9 @@ const EXPORTS: &[Export] = &[
 
 /// So many groups at most.
 pub const GROUPS_MAX: usize = 100;
-/// So many descriptors stay open at most; the files of further groups are opened at each scrape.
-const OPEN_MAX: usize = 256;
+/// So many descriptors stay open at most: enough for all groups that are shown, with six files
+/// each. Where more are shown, the files of the others are opened at each scrape.
+const OPEN_MAX: usize = 6 * GROUPS_MAX;
 /// The tree is walked anew after so many seconds.
 const WALK_EVERY: f64 = 10.0;
 /// From here on a limit of memory is none: v1 says the largest number of pages.

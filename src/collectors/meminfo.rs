@@ -183,7 +183,7 @@ impl Collector for Meminfo {
 }
 
 /// `Active(anon):` as `Active_anon`; what a metric's name cannot hold becomes `_`.
-fn push_field(name: &mut String, field: &str) {
+pub(super) fn push_field(name: &mut String, field: &str) {
     for letter in field.trim_end_matches(':').trim_end_matches(')').chars() {
         name.push(if letter.is_ascii_alphanumeric() { letter } else { '_' });
     }

@@ -23,6 +23,7 @@ mod links;
 pub mod loadavg;
 pub mod mdadm;
 pub mod meminfo;
+pub mod meminfo_numa;
 pub mod netclass;
 pub mod netdev;
 pub mod netstat;
@@ -72,6 +73,7 @@ pub const ALL: &[CollectorKind] = &[
     loadavg::KIND,
     mdadm::KIND,
     meminfo::KIND,
+    meminfo_numa::KIND,
     netclass::KIND,
     netdev::KIND,
     netstat::KIND,

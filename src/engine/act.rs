@@ -101,15 +101,24 @@ pub async fn strike(
     let Doing { number, name, action, .. } = doing;
     let act = *number;
     let from_us = world.clock.now_us();
-    let applied = action.apply(undo, world).await;
+    let performed = action.perform(undo, world).await;
     let to_us = world.clock.now_us();
     // Others may be due at the same instant, and a sync would make them late.
     tokio::task::yield_now().await;
-    if let Err(why) = applied {
-        write(Fact::Failed { act, why: why.to_string() })?;
-        return Err(Stopped::Failed { name: (*name).to_owned(), why });
+    match performed {
+        Ok(None) => Ok(write(Fact::Applied { act, from_us, to_us })?),
+        Ok(Some(showing)) => {
+            write(Fact::Applied { act, from_us, to_us })?;
+            Ok(write(Fact::Showed { act, showing: Box::new(showing) })?)
+        }
+        Err(why) => {
+            if let Failure::Unmet(showing) = &why {
+                write(Fact::Showed { act, showing: showing.clone() })?;
+            }
+            write(Fact::Failed { act, why: why.to_string() })?;
+            Err(Stopped::Failed { name: (*name).to_owned(), why })
+        }
     }
-    Ok(write(Fact::Applied { act, from_us, to_us })?)
 }
 
 /// Looks whether it acts, and writes down what was seen.
@@ -119,6 +128,9 @@ pub async fn look(
     world: &World,
     write: &mut impl FnMut(Fact) -> Result<(), HostError>,
 ) -> Result<(), Stopped> {
+    if doing.kind.looks {
+        return Ok(());
+    }
     let looked = tokio::time::timeout(EFFECT_MAX, doing.action.effect(undo, world)).await;
     let (seen, how) = match looked {
         Ok(Ok(Effect::Seen(how))) => (Verdict::Pass, how),

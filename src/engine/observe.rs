@@ -23,10 +23,10 @@ use crate::{
         witness,
     },
     journal::{
-        entry::{Fact, Look},
+        entry::{Fact, Look, Peek, ReadBack, Write},
         load::LoadRow,
     },
-    probe::AnyProbe,
+    probe::{AnyProbe, Blind},
     script::{
         expect::Expect,
         hypothesis::{Hypothesis, Sense},
@@ -79,6 +79,7 @@ pub struct Observer {
     rows: mpsc::Receiver<Row>,
     cue: watch::Sender<Cue>,
     end: watch::Sender<bool>,
+    ready: Option<Result<(), Blind>>,
     read_all: bool,
     thread: Option<JoinHandle<()>>,
 }
@@ -122,6 +123,7 @@ impl Observer {
             rows,
             cue,
             end: heard,
+            ready: None,
             read_all: false,
             thread: Some(thread),
         })
@@ -140,6 +142,11 @@ impl Observer {
     /// Tells the loads where the run is.
     pub(super) fn reach(&self, at: At) {
         self.at.send_replace(at);
+    }
+
+    /// Whether the witness can write, or why it cannot; none while it does not know yet.
+    pub fn ready(&self) -> Option<Result<(), Blind>> {
+        self.ready.clone()
     }
 
     /// Everything that could be read back was.
@@ -167,7 +174,7 @@ impl Observer {
 
     /// What was seen since the last time, as facts.
     pub fn take_facts(&mut self) -> Vec<Fact> {
-        let (mut writes, mut reads, mut facts) = (Vec::new(), Vec::new(), Vec::new());
+        let mut taken = Taken::default();
         let mut looks: Vec<Vec<Look>> = self.names.iter().map(|_| Vec::new()).collect();
         let mut loads: Vec<Vec<LoadRow>> = self.loads.iter().map(|_| Vec::new()).collect();
         while let Ok(row) = self.rows.try_recv() {
@@ -181,36 +188,30 @@ impl Observer {
                         to.push(it);
                     }
                 }
-                Row::Write(it) => writes.push(it),
-                Row::Read(it) => reads.push(it),
+                Row::Write(it) => taken.writes.push(it),
+                Row::Ready(it) => self.ready = Some(it),
+                Row::Peek(it) => taken.peeks.push(it),
+                Row::Read(side, it) => taken.reads.entry(side).or_default().push(it),
                 Row::ReadAll => self.read_all = true,
                 Row::Load(n, it) => {
                     if let Some(to) = loads.get_mut(n) {
                         to.push(it);
                     }
                 }
-                Row::Sample(it) => facts.push(Fact::Sampled(it)),
+                Row::Sample(it) => taken.facts.push(Fact::Sampled(it)),
             }
         }
         for ((name, all), mut rows) in self.names.iter().zip(&mut self.looks).zip(looks) {
             if !rows.is_empty() {
                 rows.sort_by_key(|it| it.0);
                 all.extend(rows.iter().cloned());
-                facts.push(Fact::Looks { probe: name.clone(), rows });
+                taken.facts.push(Fact::Looks { probe: name.clone(), rows });
             }
         }
         for (name, rows) in self.loads.iter().zip(loads).filter(|it| !it.1.is_empty()) {
-            facts.push(Fact::Loaded { load: name.clone(), rows });
+            taken.facts.push(Fact::Loaded { load: name.clone(), rows });
         }
-        if !writes.is_empty() {
-            writes.sort_by_key(|it| it.0);
-            facts.push(Fact::Writes { rows: writes });
-        }
-        if !reads.is_empty() {
-            reads.sort_by_key(|it| it.0);
-            facts.push(Fact::Reads { rows: reads });
-        }
-        facts
+        taken.facts()
     }
 
     /// Stops looking and waits for the thread; what it saw last can still be taken.
@@ -222,6 +223,33 @@ impl Observer {
         {
             tracing::error!("the observer panicked: its last rows are lost");
         }
+    }
+}
+
+/// Rows on their way to become facts.
+#[derive(Default)]
+struct Taken {
+    facts: Vec<Fact>,
+    writes: Vec<Write>,
+    peeks: Vec<Peek>,
+    reads: BTreeMap<Arc<str>, Vec<ReadBack>>,
+}
+
+impl Taken {
+    fn facts(self) -> Vec<Fact> {
+        let Self { mut facts, mut writes, peeks, reads } = self;
+        if !writes.is_empty() {
+            writes.sort_by_key(|it| it.0);
+            facts.push(Fact::Writes { rows: writes });
+        }
+        if !peeks.is_empty() {
+            facts.push(Fact::Peeks { rows: peeks });
+        }
+        for (side, mut rows) in reads {
+            rows.sort_by_key(|it| it.0);
+            facts.push(Fact::Reads { side: side.as_ref().to_owned(), rows });
+        }
+        facts
     }
 }
 

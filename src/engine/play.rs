@@ -25,6 +25,8 @@ use crate::{
     world::host::HostError,
 };
 
+/// How long the witness may take to get ready.
+const READY_MAX: Duration = Duration::from_secs(20);
 /// How long the witness may take to read everything back.
 const READ_BACK_MAX: Duration = Duration::from_mins(5);
 
@@ -235,7 +237,7 @@ async fn play_item(item: &Item, desk: &Desk) -> Result<(), Halt> {
         }
         Item::Witness(WitnessCue::Start) => {
             desk.with_observer(|it| it.write());
-            Ok(())
+            witness_ready(desk).await
         }
         Item::Witness(WitnessCue::ReadBack) => read_back(desk).await,
     }
@@ -264,6 +266,24 @@ async fn wait(it: &Wait, desk: &Desk) -> Result<(), Halt> {
         }
     }
     Ok(desk.write(Fact::Marked { mark: it.mark, note: it.name.clone() })?)
+}
+
+/// A drill without a witness measures nothing: it does not begin.
+async fn witness_ready(desk: &Desk) -> Result<(), Halt> {
+    let deadline = Instant::now() + READY_MAX;
+    loop {
+        let mut ready = None;
+        desk.rows()?;
+        desk.with_observer(|it| ready = it.ready());
+        match ready {
+            Some(Ok(())) => return Ok(()),
+            Some(Err(why)) => return Err(Halt::Aborted(format!("the witness {why}"))),
+            None if Instant::now() > deadline => {
+                return Err(Halt::Aborted("the witness could not begin in time".to_owned()));
+            }
+            None => pause(desk, Duration::from_millis(5)).await?,
+        }
+    }
 }
 
 async fn read_back(desk: &Desk) -> Result<(), Halt> {

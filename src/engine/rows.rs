@@ -1,10 +1,15 @@
 //! What the observer's parts hand to the player.
 
+use std::sync::Arc;
+
 use tokio::sync::mpsc;
 
-use crate::journal::{
-    entry::{Look, ReadBack, Sample, Write},
-    load::LoadRow,
+use crate::{
+    journal::{
+        entry::{Look, Peek, ReadBack, Sample, Write},
+        load::LoadRow,
+    },
+    probe::Blind,
 };
 
 /// What is seen.
@@ -15,8 +20,12 @@ pub(super) enum Row {
     Look(usize, Look),
     /// By the witness, writing.
     Write(Write),
-    /// By the witness, reading back.
-    Read(ReadBack),
+    /// The witness can write, or why it cannot.
+    Ready(Result<(), Blind>),
+    /// By the witness, of the standby.
+    Peek(Peek),
+    /// By the witness, reading back from the side of this name; it is empty where the service is.
+    Read(Arc<str>, ReadBack),
     /// The witness has read everything back.
     ReadAll,
     /// By the load with this number.
@@ -46,6 +55,13 @@ impl Rows {
     pub(super) fn put(&self, row: Row) {
         if self.0.try_send(row).is_err() {
             tracing::error!("a row of measurements was lost: the journal is far behind");
+        }
+    }
+
+    /// Hands one row over as soon as there is room for it.
+    pub(super) async fn wait(&self, row: Row) {
+        if self.0.send(row).await.is_err() {
+            tracing::debug!("nobody writes rows down any more");
         }
     }
 }

@@ -171,7 +171,8 @@ pub async fn run(
         }
     };
     let names = (id.as_str(), kit.actions.clone());
-    let desk = Desk::new(names, world.clone(), stop, journal, listener);
+    let at_desk = world.clone().kept_in(&state.run(&id));
+    let desk = Desk::new(names, at_desk, stop, journal, listener);
     if let Err(why) = fix(order, (&desk, seed), &world) {
         state.abandon(&id);
         return Err(why.into());
@@ -295,7 +296,7 @@ fn began(order: &Order<'_>, id: &str, seed: u64) -> Began {
         loads: script.loads.iter().map(Load::planned).collect(),
         objectives: script.objectives.clone(),
         witness: script.witness.as_ref().map(|it| PlannedWitness {
-            target: format!("{} {}", it.write.method.word(), it.write.url),
+            target: it.ledger.target(),
             every_us: it.every.micros(),
             deadline_us: it.deadline.micros(),
             good_in_a_row: it.good_in_a_row,

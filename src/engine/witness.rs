@@ -1,22 +1,24 @@
-//! The witness: writes numbered records through the disaster, each once, on a fixed schedule and a
-//! connection of its own, and afterwards asks for every one of them.
+//! The witness: writes numbered records through the disaster, each once, on a fixed schedule and
+//! lines of its own, and afterwards asks for every one of them.
 
-use futures_util::{StreamExt as _, stream, stream::FuturesUnordered};
-use tokio::{sync::watch, time::MissedTickBehavior};
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use tokio::{
+    sync::watch,
+    time::{Duration, MissedTickBehavior},
+};
 
 use crate::{
     engine::rows::{Cue, Row, Rows},
-    journal::entry::{Found, Outcome, ReadBack, Write},
+    journal::entry::{Peek, Write},
+    ledger::{OpenLedger, Side, Terms},
     script::lines::Witness,
-    world::{World, web::WebError},
+    world::World,
 };
 
 /// Writes that are under way at once; a service that hangs has as many of ours as fit the deadline.
 const FLIGHT_MAX: usize = 512;
-/// Reads that are under way at once.
-const READS_AT_ONCE: usize = 16;
-/// How often a record is asked for before it counts as unreadable.
-const READ_TRIES: u32 = 3;
+/// A standby is asked how far it is with every fifth write.
+const PEEK_EVERY: u32 = 5;
 
 /// Waits for its cues, writes, and reads back.
 pub(super) async fn witness(
@@ -28,74 +30,93 @@ pub(super) async fn witness(
     if cue.wait_for(|it| *it != Cue::Wait).await.is_err() {
         return;
     }
-    let mut tick = tokio::time::interval(it.every.duration());
+    let terms = Terms { run, every: it.every.duration(), deadline: it.deadline.duration() };
+    let ledger = it.ledger.open(terms.clone(), &world);
+    let ready = ledger.prepare().await;
+    let failed = ready.is_err();
+    rows.put(Row::Ready(ready));
+    if !failed {
+        let peeks = async {
+            if it.ledger.has_standby() {
+                peeks(&*ledger, terms.every * PEEK_EVERY, &world, &rows).await;
+            }
+            std::future::pending::<()>().await;
+        };
+        let written = tokio::select! {
+            written = writes(&*ledger, &terms, (&world, &rows), &mut cue) => written,
+            () = peeks => None,
+        };
+        let Some(written) = written else { return };
+        let sides = it.ledger.sides();
+        let others = sides.iter().map(|it| Side::Other(it));
+        for side in [Side::Recovered].into_iter().chain(others) {
+            read(&*ledger, side, written, &rows).await;
+        }
+        rows.put(Row::ReadAll);
+    }
+    // Ending would be as good, but then the thread's other tasks would seem to have ended, too.
+    std::future::pending::<()>().await;
+}
+
+/// Writes until it is told to read back, and says how many it wrote; none if nobody listens.
+async fn writes(
+    ledger: &dyn OpenLedger,
+    terms: &Terms,
+    (world, rows): (&World, &Rows),
+    cue: &mut watch::Receiver<Cue>,
+) -> Option<u64> {
+    let mut tick = tokio::time::interval(terms.every);
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut flight = FuturesUnordered::new();
     let mut next = 0;
     loop {
         let over = *cue.borrow() == Cue::ReadBack;
         if over && flight.is_empty() {
-            break;
+            return Some(next);
         }
         tokio::select! {
             _ = tick.tick(), if !over && flight.len() < FLIGHT_MAX => {
-                flight.push(write(&it, &run, next, &world));
+                let record = terms.record(next);
                 next += 1;
+                flight.push(async move {
+                    let (seq, sent) = (record.seq, world.clock.now_us());
+                    let outcome = ledger.write(record).await;
+                    Write(seq, sent, world.clock.now_us().saturating_sub(sent), outcome)
+                });
             }
             Some(done) = flight.next() => rows.put(Row::Write(done)),
             told = cue.changed(), if !over => {
                 if told.is_err() {
-                    return;
+                    return None;
                 }
             }
         }
     }
-    let reads = stream::iter(0..next).map(|seq| read(&it, &run, seq, &world));
-    let mut reads = reads.buffer_unordered(READS_AT_ONCE);
-    while let Some(done) = reads.next().await {
-        rows.put(Row::Read(done));
-    }
-    rows.put(Row::ReadAll);
-    // Ending would be as good, but then the thread's other tasks would seem to have ended, too.
-    std::future::pending::<()>().await;
 }
 
-/// The name of a record.
-fn id(run: &str, seq: u64) -> String {
-    format!("{run}-{seq}")
-}
-
-async fn write(it: &Witness, run: &str, seq: u64, world: &World) -> Write {
-    let ask = it.write.ask(&id(run, seq), seq, it.deadline.duration());
-    let sent = world.clock.now_us();
-    let answer = world.web.ask(ask).await;
-    let took = world.clock.now_us().saturating_sub(sent);
-    let outcome = match answer {
-        Ok(answer) if (200..300).contains(&answer.status) => Outcome::Acked,
-        // A gateway that lost its backend does not know either.
-        Ok(answer) if matches!(answer.status, 500 | 502 | 504) => Outcome::Unknown,
-        Ok(_) | Err(WebError::NotConnected(_) | WebError::NotARequest(_)) => Outcome::Refused,
-        Err(WebError::NoAnswer(_)) => Outcome::Unknown,
-    };
-    Write(seq, sent, took, outcome)
-}
-
-async fn read(it: &Witness, run: &str, seq: u64, world: &World) -> ReadBack {
-    let id = id(run, seq);
-    let contains = it.read_contains.replace("{id}", &id).replace("{seq}", &seq.to_string());
-    let timeout = it.deadline.duration() * 4;
-    let mut tries = 0;
-    let found = loop {
-        tries += 1;
-        match world.web.ask(it.read.ask(&id, seq, timeout)).await {
-            Ok(answer) if answer.status == 404 => break Found::Absent,
-            Ok(answer) if (200..300).contains(&answer.status) => {
-                let body = String::from_utf8_lossy(&answer.body);
-                break if body.contains(&contains) { Found::Same } else { Found::Altered };
-            }
-            Ok(_) | Err(_) if tries == READ_TRIES => break Found::Blind,
-            Ok(_) | Err(_) => tokio::time::sleep(it.every.duration()).await,
+/// Asks the standby how far it is, one question at a time.
+async fn peeks(ledger: &dyn OpenLedger, every: Duration, world: &World, rows: &Rows) {
+    let mut tick = tokio::time::interval(every);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        tick.tick().await;
+        let sent = world.clock.now_us();
+        // A standby that cannot be asked says nothing of the lag.
+        if let Ok(newest) = ledger.newest().await {
+            let took = world.clock.now_us().saturating_sub(sent);
+            rows.put(Row::Peek(Peek(sent, took, newest)));
         }
+    }
+}
+
+/// Reads everything back, no faster than it is written down.
+async fn read(ledger: &dyn OpenLedger, side: Side<'_>, records: u64, rows: &Rows) {
+    let name = match side {
+        Side::Recovered => "",
+        Side::Other(name) => name,
     };
-    ReadBack(seq, found)
+    let mut found = ledger.read(side, records);
+    while let Some(it) = found.next().await {
+        rows.wait(Row::Read(name.into(), it)).await;
+    }
 }

@@ -6,16 +6,19 @@ use crate::{
     evidence::{
         energy::{self, Point, Use},
         judge,
+        lag::Peeked,
         load::{self, Load},
         rpo::{self, Ledger, Rpo},
         rto::{self, Attempt, Rto},
         say::{self, Answer},
         scale::{Clocks, Scale},
+        shown,
+        sides::{self, Reads},
         timeline::Timeline,
     },
     journal::{
         began::{Began, Objectives, PlannedHypothesis, PlannedPhase, PlannedWitness},
-        entry::{Anchor, Entry, Fact, ReadBack, When},
+        entry::{Anchor, Entry, Fact, When},
         index::RunKind,
     },
     verdict::Verdict,
@@ -210,7 +213,8 @@ struct Draft<'a> {
     scale: Scale,
     timeline: Timeline,
     attempts: Vec<Attempt>,
-    reads: Vec<&'a ReadBack>,
+    reads: Reads<'a>,
+    peeks: Vec<Peeked>,
     looks: Vec<(&'a str, Seen)>,
     judged: Vec<(&'a str, Judgement)>,
     points: Vec<Point>,
@@ -233,7 +237,8 @@ impl<'a> Draft<'a> {
             scale: Scale::new(begun_us, first),
             timeline: Timeline::default(),
             attempts: Vec::new(),
-            reads: Vec::new(),
+            reads: Reads::default(),
+            peeks: Vec::new(),
             looks: Vec::new(),
             judged: Vec::new(),
             points: Vec::new(),
@@ -271,10 +276,19 @@ impl<'a> Draft<'a> {
                 took_us: row.2,
                 outcome: row.3,
                 found: None,
+                copies: 1,
+                elsewhere: None,
             }));
         }
-        if let Fact::Reads { rows } = &entry.fact {
-            self.reads.extend(rows);
+        if let Fact::Peeks { rows } = &entry.fact {
+            self.peeks.extend(rows.iter().map(|row| Peeked {
+                sent_us: self.scale.at(row.0),
+                took_us: row.1,
+                newest: row.2,
+            }));
+        }
+        if let Fact::Reads { side, rows } = &entry.fact {
+            self.reads.meet(side, rows);
         }
         if let Fact::Sampled(sample) = &entry.fact {
             let at_us = self.scale.at(sample.at_us);
@@ -286,6 +300,7 @@ impl<'a> Draft<'a> {
     }
 
     fn finish(mut self, entries: u64) -> Evidence {
+        shown::reckon(&mut self.timeline, &self.scale);
         let run = self.run(entries);
         let drill = self.drill();
         let (whole, phases) = energy::uses(&self.timeline.phases, &self.points, self.last_us);
@@ -338,24 +353,17 @@ impl<'a> Draft<'a> {
     fn drill(&mut self) -> Option<Drill> {
         let began = self.began?;
         let objectives = began.objectives.clone()?;
-        let mut found: std::collections::BTreeMap<u64, _> =
-            self.reads.iter().map(|it| (it.0, it.1)).collect();
-        for it in &mut self.attempts {
-            it.found = found.get(&it.seq).copied();
-        }
-        for it in &self.attempts {
-            found.remove(&it.seq);
-        }
-        let strangers = found.values().filter(|it| judge::is_there(**it)).count();
+        let strangers = self.reads.match_up(&mut self.attempts);
         let attempts = std::mem::take(&mut self.attempts);
         let in_a_row = began.witness.as_ref().map_or(1, |it| it.good_in_a_row);
         let rto = rto::judge(&self.timeline, &attempts, (objectives.rto_us, in_a_row));
         let ledger = Ledger {
             attempts: &attempts,
-            strangers: say::count(strangers),
-            read: !self.reads.is_empty(),
+            strangers,
+            read: self.reads.any(),
             fault_us: rto.fault.map(|it| it.from_us),
             back_us: rto.first_good.map(|it| it.from_us),
+            barred_us: sides::barred(&self.timeline),
         };
         let rpo = rpo::judge(ledger, objectives.lost_writes_max);
         Some(Drill { objectives, witness: began.witness.clone(), rto, rpo, attempts })

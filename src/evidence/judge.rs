@@ -4,6 +4,7 @@ use crate::{
     evidence::{
         fold::{Evidence, Hypothesis},
         say::{self, Answer},
+        shown,
         timeline::{Act, ActState, MomentKind},
     },
     journal::entry::{Family, Found, UndoClass, When},
@@ -31,6 +32,7 @@ pub(crate) fn reasons(evidence: &Evidence, ended: bool) -> Vec<Reason> {
         reasons.push(weigh("data loss", drill.rpo.answer, &drill.rpo.why));
     }
     reasons.extend(evidence.hypotheses.iter().flat_map(hypothesis));
+    reasons.extend(evidence.timeline.acts.iter().flat_map(shown::reasons));
     if reasons.is_empty() {
         reasons.push((Verdict::Inconclusive, "nothing was judged".to_owned()));
     }
@@ -81,7 +83,8 @@ fn hypothesis(it: &Hypothesis) -> Vec<Reason> {
 fn act(it: &Act, ended: bool) -> Vec<Reason> {
     let name = &it.name;
     let mut reasons = Vec::new();
-    if let Some(why) = &it.failed {
+    // What a step showed says already why nothing may follow.
+    if let Some(why) = it.failed.as_ref().filter(|_| it.showing.is_none()) {
         let worst = match it.family {
             Family::Fault => Verdict::Inconclusive,
             Family::Step => Verdict::Fail,

@@ -35,6 +35,12 @@ pub struct Classes {
     pub unexpected: u64,
     /// Acknowledged, and not read back.
     pub not_judged: u64,
+    /// Written once, and there more than once; each counts in its other class as well.
+    pub duplicated: u64,
+    /// Of the lost: still there on a side that was not to take writes any more.
+    pub stranded: u64,
+    /// Of those: sent after that side was to refuse them, and acknowledged by it all the same.
+    pub split_brain: u64,
     /// Neither acknowledged nor there.
     pub absent: u64,
     /// Not acknowledged, and not read back.
@@ -88,6 +94,8 @@ pub struct Ledger<'a> {
     pub fault_us: Option<i64>,
     /// When the first write after the return was sent.
     pub back_us: Option<i64>,
+    /// From when on only the recovered side was to acknowledge.
+    pub barred_us: Option<i64>,
 }
 
 /// Judges the loss.
@@ -131,19 +139,33 @@ fn classes(ledger: Ledger<'_>) -> Classes {
             (Outcome::Acked, Some(Found::Absent)) => &mut classes.lost,
             (Outcome::Acked, Some(Found::Blind) | None) => &mut classes.not_judged,
             (Outcome::Unknown, Some(Found::Same)) => &mut classes.recovered,
-            (Outcome::Refused, Some(Found::Same)) => &mut classes.unexpected,
-            (Outcome::Unknown | Outcome::Refused, Some(Found::Absent)) => &mut classes.absent,
-            (Outcome::Unknown | Outcome::Refused, Some(Found::Blind) | None) => {
-                &mut classes.not_looked_for
-            }
+            (Outcome::Refused | Outcome::Blind, Some(Found::Same)) => &mut classes.unexpected,
+            (_, Some(Found::Absent)) => &mut classes.absent,
+            (_, Some(Found::Blind) | None) => &mut classes.not_looked_for,
         };
         *class = class.saturating_add(1);
+        if it.copies > 1 {
+            classes.duplicated = classes.duplicated.saturating_add(1);
+        }
+        if lost(it) && it.elsewhere == Some(Found::Same) {
+            classes.stranded = classes.stranded.saturating_add(1);
+        }
+        if wrong_side(it, ledger.barred_us) {
+            classes.split_brain = classes.split_brain.saturating_add(1);
+        }
     }
     classes
 }
 
 fn lost(it: &Attempt) -> bool {
     it.good() && it.found == Some(Found::Absent)
+}
+
+/// Only a side that was to refuse it can have acknowledged it.
+fn wrong_side(it: &Attempt, barred_us: Option<i64>) -> bool {
+    lost(it)
+        && it.elsewhere == Some(Found::Same)
+        && barred_us.is_some_and(|since| it.sent_us >= since)
 }
 
 fn before_return(ledger: Ledger<'_>) -> impl Iterator<Item = &Attempt> {
@@ -205,6 +227,15 @@ fn verdict(ledger: Ledger<'_>, rpo: &Rpo) -> (Answer, String) {
     if classes.corrupt > 0 {
         let what = say::plural(classes.corrupt, "record");
         return (Answer::Fail, format!("{what} came back with another content than was written"));
+    }
+    if classes.split_brain > 0 {
+        let what = say::plural(classes.split_brain, "write");
+        let why = "were acknowledged by a side that was not to acknowledge any more";
+        return (Answer::Fail, format!("split brain: {what} {why}, and only that side has them"));
+    }
+    if classes.duplicated > 0 {
+        let what = say::plural(classes.duplicated, "record");
+        return (Answer::Fail, format!("{what} came back more than once, though written once"));
     }
     if classes.lost > rpo.lost_writes_max {
         let why = format!(

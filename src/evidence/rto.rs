@@ -33,6 +33,10 @@ pub struct Attempt {
     pub outcome: Outcome,
     /// What was found afterwards; none if nobody looked.
     pub found: Option<Found>,
+    /// How often it was found, where it was.
+    pub copies: u32,
+    /// What was found on a side that was not to take it any more; none if nobody looked.
+    pub elsewhere: Option<Found>,
 }
 
 impl From<Attempt> for (u64, i64, u64, Outcome, Option<Found>) {
@@ -45,6 +49,11 @@ impl Attempt {
     /// Whether the service answered as it should.
     pub fn good(&self) -> bool {
         self.outcome == Outcome::Acked
+    }
+
+    /// Whether it was tried at all; what was not says nothing of the service.
+    pub fn tried(&self) -> bool {
+        self.outcome != Outcome::Blind
     }
 
     /// When the answer came, or the wait ended.
@@ -83,7 +92,7 @@ pub enum Outage {
 pub fn outage(fault: Window, attempts: &[Attempt], in_a_row: u32) -> Outage {
     let mut last_failed_us = None;
     let mut streak: Option<(Window, u32)> = None;
-    for it in attempts {
+    for it in attempts.iter().filter(|it| it.tried()) {
         if !it.good() {
             if it.received_us() >= fault.from_us {
                 last_failed_us = Some(it.sent_us);
@@ -106,10 +115,11 @@ pub fn outage(fault: Window, attempts: &[Attempt], in_a_row: u32) -> Outage {
 }
 
 fn unseen(fault: Window, attempts: &[Attempt]) -> Outage {
-    let Some(first) = attempts.iter().find(|it| it.sent_us >= fault.to_us) else {
+    let tried = || attempts.iter().filter(|it| it.tried());
+    let Some(first) = tried().find(|it| it.sent_us >= fault.to_us) else {
         return Outage::Blind;
     };
-    let pairs = attempts.iter().zip(attempts.iter().skip(1));
+    let pairs = tried().zip(tried().skip(1));
     let gaps = pairs
         .filter(|(_, next)| next.received_us() >= fault.from_us)
         .map(|(it, next)| next.received_us().saturating_sub(it.sent_us));

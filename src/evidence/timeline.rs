@@ -3,8 +3,14 @@
 use serde::Serialize;
 
 use crate::{
-    evidence::scale::{Scale, Window},
-    journal::entry::{Fact, Family, Intent, Mark, OnVanish, Successor, UndoClass},
+    evidence::{
+        scale::{Scale, Window},
+        shown::Age,
+    },
+    journal::{
+        entry::{Fact, Family, Intent, Mark, OnVanish, Successor, UndoClass},
+        showing::Showing,
+    },
     verdict::Verdict,
 };
 
@@ -20,7 +26,7 @@ pub struct Phase {
 }
 
 /// An act and all that became of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Act {
     /// Its number in the run.
     pub act: u32,
@@ -54,6 +60,12 @@ pub struct Act {
     pub stuck: Option<String>,
     /// Whether it was seen to have an effect.
     pub effect: Option<Effect>,
+    /// What it showed, where that is what it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub showing: Option<Showing>,
+    /// How old the recovery point was that it showed; none without one, or without a disaster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovery_point: Option<Age>,
 }
 
 /// How an act stands.
@@ -138,7 +150,7 @@ impl MomentKind {
 }
 
 /// What was done and when.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Timeline {
     /// Phases, in the order of beginning.
     pub phases: Vec<Phase>,
@@ -184,6 +196,7 @@ impl Timeline {
             Fact::Applied { .. }
             | Fact::Failed { .. }
             | Fact::Effect { .. }
+            | Fact::Showed { .. }
             | Fact::Undone { .. }
             | Fact::Kept { .. }
             | Fact::Stuck { .. } => self.of_act(fact, scale),
@@ -193,6 +206,7 @@ impl Timeline {
             | Fact::Judged { .. }
             | Fact::Loaded { .. }
             | Fact::Writes { .. }
+            | Fact::Peeks { .. }
             | Fact::Reads { .. }
             | Fact::Sampled(_)
             | Fact::Ended { .. } => {}
@@ -221,6 +235,8 @@ impl Timeline {
             failed: None,
             stuck: None,
             effect: None,
+            showing: None,
+            recovery_point: None,
         });
     }
 
@@ -235,6 +251,9 @@ impl Timeline {
         }
         if let Fact::Effect { seen, how, .. } = fact {
             act.effect = Some(Effect { seen: *seen, how: how.clone() });
+        }
+        if let Fact::Showed { showing, .. } = fact {
+            act.showing = Some((**showing).clone());
         }
         if let Fact::Undone { from_us, to_us, .. } = fact {
             act.undone = Some(scale.window(*from_us, *to_us));
@@ -271,6 +290,7 @@ fn number(fact: &Fact) -> Option<u32> {
         Fact::Applied { act, .. }
         | Fact::Failed { act, .. }
         | Fact::Effect { act, .. }
+        | Fact::Showed { act, .. }
         | Fact::Undone { act, .. }
         | Fact::Kept { act }
         | Fact::Stuck { act, .. } => Some(*act),
@@ -284,6 +304,7 @@ fn number(fact: &Fact) -> Option<u32> {
         | Fact::Judged { .. }
         | Fact::Loaded { .. }
         | Fact::Writes { .. }
+        | Fact::Peeks { .. }
         | Fact::Reads { .. }
         | Fact::Sampled(_)
         | Fact::Aborted { .. }

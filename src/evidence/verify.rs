@@ -10,6 +10,7 @@ use crate::{
         key::PublicKey,
         say,
         seal::{self, FILE, JOURNAL, Predicate, Seal},
+        shown,
     },
     journal::chain::{self, Broken, Lines},
     report::ReportKind,
@@ -83,6 +84,7 @@ pub fn verify(
     if let (Some(lines), Some(evidence)) = (&lines, &evidence) {
         verified.run.clone_from(&evidence.run.id);
         stated(lines, evidence, &mut verified);
+        attached(files, evidence, &mut verified);
     }
     let seal = sealed(files, trusted, &mut verified);
     if let Some(seal) = &seal {
@@ -148,6 +150,21 @@ fn stated(lines: &Lines, evidence: &Evidence, verified: &mut Verified) {
         let what = format!("says {}, and its facts lead to {verdict}", stated.verdict);
         let line = Some(lines.entries.len());
         verified.findings.push(Finding { file: JOURNAL.to_owned(), line, what });
+    }
+}
+
+/// Each file that a step put into the folder is what the journal says it was then.
+fn attached(files: &BTreeMap<String, Vec<u8>>, evidence: &Evidence, verified: &mut Verified) {
+    let all = shown::acts(&evidence.timeline)
+        .flat_map(|(act, it)| it.attachments.iter().map(move |file| (&act.name, file)));
+    for (step, it) in all {
+        match files.get(&it.file) {
+            None => verified.find(&it.file, format!("is missing: “{step}” put it there")),
+            Some(bytes) if chain::hash(bytes) == it.sha256 => {
+                verified.checked.push(format!("{}: is what “{step}” put there", it.file));
+            }
+            Some(_) => verified.find(&it.file, format!("is not what “{step}” put there")),
+        }
     }
 }
 

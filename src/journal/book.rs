@@ -62,6 +62,7 @@ fn care(fact: &Fact) -> Care {
         Fact::Looks { .. }
         | Fact::Loaded { .. }
         | Fact::Writes { .. }
+        | Fact::Peeks { .. }
         | Fact::Reads { .. }
         | Fact::Sampled(_) => Care::Loose,
         // What is done to the world, and the last word, are synced, and these with them.
@@ -70,6 +71,7 @@ fn care(fact: &Fact) -> Care {
         | Fact::Applied { .. }
         | Fact::Failed { .. }
         | Fact::Effect { .. }
+        | Fact::Showed { .. }
         | Fact::Undone { .. }
         | Fact::Kept { .. }
         | Fact::Stuck { .. }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    journal::{began::Began, index::EnergyFigures, load::LoadRow},
+    journal::{began::Began, index::EnergyFigures, load::LoadRow, showing::Showing},
     verdict::Verdict,
     world::World,
 };
@@ -82,6 +82,13 @@ pub enum Fact {
         /// What was seen.
         how: String,
     },
+    /// What the act showed, where showing something is what it is for.
+    Showed {
+        /// The act.
+        act: u32,
+        /// What it showed.
+        showing: Box<Showing>,
+    },
     /// The act is undone.
     Undone {
         /// The act.
@@ -135,6 +142,9 @@ pub enum Fact {
     },
     /// What the witness found afterwards.
     Reads {
+        /// The side that was read, if it is not the one where the service is now.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        side: String,
         /// One for each sequence number that was looked for.
         rows: Vec<ReadBack>,
     },
@@ -144,6 +154,11 @@ pub enum Fact {
         load: String,
         /// A few for each second.
         rows: Vec<LoadRow>,
+    },
+    /// How far the standby was, as the witness saw it, in the order of asking.
+    Peeks {
+        /// Looks.
+        rows: Vec<Peek>,
     },
     /// How busy the machine was, and what it used.
     Sampled(Box<Sample>),
@@ -319,15 +334,40 @@ pub enum Outcome {
     Refused,
     /// No answer: it may or may not be stored.
     Unknown,
+    /// It could not even be tried: the witness, or its machine, is at fault.
+    Blind,
 }
 
-/// What was found of one record afterwards: `[seq, found]`.
+/// What was found of one record afterwards: `[seq, found]`, and how often if more than once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReadBack(
     /// The record's number.
     pub u64,
-    /// What was found.
+    /// What was found; of several copies, the worst.
     pub Found,
+    /// How often it is there; 1 if it is not.
+    #[serde(default = "once", skip_serializing_if = "is_once")]
+    pub u32,
+);
+
+fn once() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+fn is_once(copies: &u32) -> bool {
+    *copies == 1
+}
+
+/// How far the standby was: `[sent_us, took_us, newest]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peek(
+    /// When it was asked.
+    pub u64,
+    /// How long it took, in microseconds.
+    pub u64,
+    /// The highest number that it had; none if it had no record yet.
+    pub Option<u64>,
 );
 
 /// What was found of a record.

@@ -7,3 +7,4 @@ pub mod entry;
 pub mod fold;
 pub mod index;
 pub mod load;
+pub mod showing;

@@ -3,6 +3,7 @@
 mod charts;
 mod page;
 mod plot;
+mod shown;
 mod tables;
 
 use crate::{about::About, evidence::fold::Evidence, report::ReportKind};

@@ -7,7 +7,7 @@ use crate::{
         fold::{Drill, Evidence},
         judge::when,
         load::HEADS,
-        method, say, seal,
+        method, say, seal, shown,
     },
     report::ReportKind,
 };
@@ -35,6 +35,7 @@ fn render(evidence: &Evidence) -> Vec<u8> {
     text += &loads(evidence);
     text += &phases(evidence);
     text += &acts(evidence);
+    text += &showings(evidence);
     text += &ends(evidence);
     text.into_bytes()
 }
@@ -243,6 +244,25 @@ fn acts(evidence: &Evidence) -> String {
         text += "\n";
     }
     text
+}
+
+fn showings(evidence: &Evidence) -> String {
+    let rows: Vec<Vec<String>> = shown::acts(&evidence.timeline)
+        .map(|(act, showing)| {
+            let verdict = shown::verdict(act);
+            let verdict =
+                verdict.map_or_else(String::new, |it| format!("{} {}", it.word(), it.word_zh()));
+            let lines = shown::lines(act);
+            let all = std::iter::once(&showing.why).chain(&lines);
+            let seen = all.map(|it| plain(it)).collect::<Vec<_>>().join("<br>");
+            vec![plain(&act.name), verdict, seen]
+        })
+        .collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let head = ["Step", "Verdict", "What was seen"];
+    "## What steps showed 步骤结果\n\n".to_owned() + &table(&head, &rows)
 }
 
 fn ends(evidence: &Evidence) -> String {

@@ -6,7 +6,7 @@ use crate::{
         fold::{Drill, Evidence},
         judge::when,
         load::HEADS,
-        say,
+        say, shown,
         timeline::{Act, ActState},
     },
     report::ReportKind,
@@ -34,6 +34,7 @@ fn render(evidence: &Evidence) -> Vec<u8> {
     text += &section("Load", loads(evidence));
     text += &section("Phases", phases(evidence));
     text += &section("What was done, and put back", acts(evidence));
+    text += &section("What steps showed", showings(evidence));
     let missed = evidence.not_exercised.iter();
     let missed = missed.map(|it| vec![it.phase.clone(), it.items.join("; ")]).collect();
     text += &section("What was not exercised", missed);
@@ -118,7 +119,20 @@ fn acts(evidence: &Evidence) -> Vec<Vec<String>> {
     rows
 }
 
+fn showings(evidence: &Evidence) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    for (act, showing) in shown::acts(&evidence.timeline) {
+        let verdict = shown::verdict(act).map_or("", |it| it.word()).to_owned();
+        rows.push(vec![verdict, format!("{}: {}", act.name, showing.why)]);
+        rows.extend(shown::lines(act).into_iter().map(|it| vec![String::new(), it]));
+    }
+    rows
+}
+
 fn state(act: &Act) -> String {
+    if act.state == ActState::Spent && act.showing.is_some() {
+        return "done".to_owned();
+    }
     match act.undone.filter(|_| act.state == ActState::Undone) {
         Some(it) => format!("{} in {}", act.state.word(), say::length(it.length_us())),
         None => act.state.word().to_owned(),

@@ -11,20 +11,21 @@ use crate::{
         diagnostic::Diagnostic,
         node::{Doc, Id},
         read::read,
-        unread::{Placed, Unread},
+        unread::Unread,
     },
     script::{
         common::{self, Labels},
         hypothesis, items,
-        lines::{Item, Phase, Request, Script, Witness, WitnessCue},
+        lines::{Item, Phase, Script, WitnessCue},
         outside::{Named, Var},
         read::Kinds,
         schema,
         window::Window,
+        witness,
     },
     target::ProcessTarget,
     units::Span,
-    world::{bounds::Deny, secrets::SecretSource, web::Method},
+    world::{bounds::Deny, secrets::SecretSource},
 };
 
 /// The file.
@@ -51,7 +52,8 @@ pub(super) struct Written {
     /// What it must reach, fixed before it begins.
     objectives: WrittenObjectives,
     /// The client that writes through the disaster.
-    witness: WrittenWitness,
+    #[schemars(schema_with = "schema::witness")]
+    witness: Unread,
     /// What must stay true, each a probe and what it should tell.
     #[serde(default)]
     #[schemars(schema_with = "schema::hypotheses")]
@@ -117,62 +119,6 @@ struct WrittenObjectives {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct WrittenWitness {
-    /// How it writes a record.
-    write: WrittenWrite,
-    /// How it reads a record back.
-    read: WrittenRead,
-    /// How often it writes, at most every `5ms`.
-    #[serde(default = "twenty_ms")]
-    #[schemars(with = "Span")]
-    every: Placed<Span>,
-    #[serde(default = "half_a_second")]
-    /// How long it waits for an answer.
-    deadline: Span,
-    /// So many good answers in a row are a recovery.
-    #[serde(default = "five")]
-    good_in_a_row: u32,
-}
-
-fn twenty_ms() -> Placed<Span> {
-    Placed { place: crate::manifest::place::Place::default(), value: Span::millis(20) }
-}
-
-fn half_a_second() -> Span {
-    Span::millis(500)
-}
-
-fn five() -> u32 {
-    5
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct WrittenWrite {
-    url: String,
-    #[serde(default = "post")]
-    method: Method,
-    #[serde(default)]
-    headers: BTreeMap<String, String>,
-    /// What is written; `{id}` or `{seq}` stands for the record's name.
-    body: Placed<String>,
-}
-
-fn post() -> Method {
-    Method::Post
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct WrittenRead {
-    /// With `{id}` or `{seq}` where the record's name goes.
-    url: Placed<String>,
-    /// What the answer must hold.
-    contains: String,
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub(super) struct WrittenPhase {
     /// Its name.
     phase: String,
@@ -195,7 +141,7 @@ pub(super) fn drill(doc: &mut Doc, kinds: &Kinds, out: &mut Vec<Diagnostic>) -> 
     for it in written.phases {
         phases.extend(phase(doc, it.0, kinds, out));
     }
-    let witness = witness(written.witness, out);
+    let witness = witness::witness(doc, written.witness.0, &kinds.ledgers, out);
     cues(&phases, doc, out);
     Some(Script {
         kind: RunKind::Drill,
@@ -211,7 +157,7 @@ pub(super) fn drill(doc: &mut Doc, kinds: &Kinds, out: &mut Vec<Diagnostic>) -> 
             rto_us: written.objectives.rto.micros(),
             lost_writes_max: written.objectives.lost_writes,
         }),
-        witness: Some(witness),
+        witness,
         loads: Vec::new(),
         processes: written.processes,
         labels: Labels { tags, owner, controls },
@@ -228,37 +174,6 @@ fn phase(doc: &mut Doc, entry: Id, kinds: &Kinds, out: &mut Vec<Diagnostic>) -> 
         items.extend(items::step(doc, it.0, kinds, out));
     }
     Some(Phase { name: phase, items })
-}
-
-fn witness(written: WrittenWitness, out: &mut Vec<Diagnostic>) -> Witness {
-    let WrittenWitness { write, read, every, deadline, good_in_a_row } = written;
-    let mut names_record = |text: &Placed<String>, others: &BTreeMap<String, String>| {
-        let names = |it: &str| it.contains("{id}") || it.contains("{seq}");
-        if !names(&text.value) && !others.values().any(|it| names(it)) {
-            let help = "put `{id}` or `{seq}` where the record's name goes";
-            out.push(Diagnostic::new("every record would look the same", text.place, help));
-        }
-    };
-    names_record(&write.body, &write.headers);
-    names_record(&read.url, &BTreeMap::new());
-    if every.value < Span::millis(5) {
-        let help = "write at least `5ms`: more than 200 writes a second disturb what they measure";
-        out.push(Diagnostic::new("the witness would write too often", every.place, help));
-    }
-    let WrittenWrite { url, method, headers, body } = write;
-    Witness {
-        write: Request { method, url, headers, body: Some(body.value) },
-        read: Request {
-            method: Method::Get,
-            url: read.url.value,
-            headers: BTreeMap::new(),
-            body: None,
-        },
-        read_contains: read.contains,
-        every: every.value,
-        deadline,
-        good_in_a_row: good_in_a_row.max(1),
-    }
 }
 
 /// The witness must be told to start and to read back, once each and in this order.

@@ -1,6 +1,6 @@
 //! A script, ready to be played.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     action::{ActionKind, AnyAction},
@@ -9,6 +9,7 @@ use crate::{
         entry::{Mark, OnVanish},
         index::RunKind,
     },
+    ledger::AnyLedger,
     probe::AnyProbe,
     script::{
         common::{Labels, Safety},
@@ -138,47 +139,16 @@ pub enum WitnessCue {
 }
 
 /// The client that writes through the disaster.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Witness {
-    /// How it writes one record. `{id}` and `{seq}` stand for the record's name and number.
-    pub write: Request,
-    /// How it reads one record.
-    pub read: Request,
-    /// What the answer to a read holds if the record is as it was written.
-    pub read_contains: String,
+    /// Where it writes.
+    pub ledger: Arc<dyn AnyLedger>,
     /// One write each so often.
     pub every: Span,
     /// A write that is not acknowledged by then has failed.
     pub deadline: Span,
     /// Restored is the first of so many good ones in a row.
     pub good_in_a_row: u32,
-}
-
-/// A request with places to fill.
-#[derive(Debug, Clone)]
-pub struct Request {
-    /// How.
-    pub method: crate::world::web::Method,
-    /// Where.
-    pub url: String,
-    /// Headers.
-    pub headers: BTreeMap<String, String>,
-    /// What to send.
-    pub body: Option<String>,
-}
-
-impl Request {
-    /// Fills the places.
-    pub fn ask(&self, id: &str, seq: u64, timeout: Duration) -> crate::world::web::Ask {
-        let fill = |text: &String| text.replace("{id}", id).replace("{seq}", &seq.to_string());
-        crate::world::web::Ask {
-            method: self.method,
-            url: fill(&self.url),
-            headers: self.headers.iter().map(|(name, value)| (name.clone(), fill(value))).collect(),
-            body: self.body.as_ref().map(fill),
-            timeout,
-        }
-    }
 }
 
 impl Script {

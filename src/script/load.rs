@@ -13,9 +13,9 @@ use crate::{
     },
     manifest::{diagnostic::Diagnostic, unread::Placed},
     probe::{Datum, Reading},
-    script::{expect::Expect, hypothesis::single, lines::Request},
+    script::{expect::Expect, hypothesis::single},
     units::Span,
-    world::web::Method,
+    world::web::{Ask, Method},
 };
 
 /// The most requests a second that one run sends; each has a connection of its own.
@@ -55,6 +55,29 @@ pub struct Load {
     pub during: Part,
     /// What it must show, and over which stretch.
     pub expect: Option<(Expect, When)>,
+}
+
+/// A request with places to fill.
+#[derive(Debug, Clone)]
+pub struct Request {
+    method: Method,
+    url: String,
+    headers: BTreeMap<String, String>,
+    body: Option<String>,
+}
+
+impl Request {
+    /// Fills the places.
+    pub fn ask(&self, id: &str, seq: u64, timeout: Duration) -> Ask {
+        let fill = |text: &String| text.replace("{id}", id).replace("{seq}", &seq.to_string());
+        Ask {
+            method: self.method,
+            url: fill(&self.url),
+            headers: self.headers.iter().map(|(name, it)| (name.clone(), fill(it))).collect(),
+            body: self.body.as_ref().map(fill),
+            timeout,
+        }
+    }
 }
 
 /// Part of a run.

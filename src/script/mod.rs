@@ -15,3 +15,4 @@ mod scenario;
 pub mod schema;
 pub mod tolerance;
 pub mod window;
+mod witness;

@@ -207,6 +207,8 @@ fn not_to_be_had(name: &str, source: &SecretSource, why: &str, place: Place) -> 
 /// Keys under which something leaves for the world in one piece, and lets a secret in.
 const LEAVING: &[&str] =
     &["body", "headers", "password", "send", "set", "statement", "url", "user"];
+/// Keys of lists of which the same is so.
+const LEAVING_LISTS: &[&str] = &["statements"];
 /// Keys under which stands what is held against what came back, where secrets are names again.
 const COMING: &[&str] = &["expect", "is"];
 /// Keys under which a command stands.
@@ -250,6 +252,7 @@ fn misplaced(path: &[&str]) -> Option<(&'static str, &'static str)> {
             "write `NAME=${secret.…}` before the program: it goes into its environment",
         )),
         it if LEAVING.contains(&it) || above == "headers" => None,
+        _ if LEAVING_LISTS.contains(&above) => None,
         _ if path.iter().any(|it| COMING.contains(it)) => None,
         _ => Some((
             "no secret is put in here",

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     action::ActionKind,
+    ledger::LedgerKind,
     manifest::{diagnostic::Diagnostic, node::Doc, source::Source, vars},
     probe::ProbeKind,
     script::{
@@ -21,6 +22,8 @@ pub struct Kinds {
     pub actions: Vec<&'static ActionKind>,
     /// Probes.
     pub probes: Vec<&'static ProbeKind>,
+    /// Where a witness can write.
+    pub ledgers: Vec<&'static LedgerKind>,
 }
 
 /// Reads a scenario or a drill (which has `phases`). `given` are variables from outside: they win

@@ -20,7 +20,7 @@ use crate::{
         items::{self, TOGETHER_MAX},
         lines::WitnessCue,
         read::Kinds,
-        scenario,
+        scenario, witness,
     },
     units::Span,
 };
@@ -49,6 +49,7 @@ pub fn schema(kind: RunKind, kinds: &Kinds) -> Value {
         RunKind::Drill => {
             own.push(("wait", entries.probes::<items::BesideWait>("expect")));
             own.push(("step", entries.step()));
+            own.push(("witness", entries.witness()));
             own.push(("phase", drill::WrittenPhase::json_schema(&mut generator)));
         }
     }
@@ -92,6 +93,10 @@ pub(super) fn method(_: &mut SchemaGenerator) -> Schema {
 
 pub(super) fn phases(_: &mut SchemaGenerator) -> Schema {
     list("phase")
+}
+
+pub(super) fn witness(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "$ref": "#/$defs/witness" })
 }
 
 pub(super) fn steps(_: &mut SchemaGenerator) -> Schema {
@@ -177,6 +182,25 @@ impl Entries<'_> {
 
     fn pause(&mut self) -> Schema {
         described(self.generator.subschema_for::<Span>(), "waits, and does nothing")
+    }
+
+    /// A ledger, or the settings of the usual one.
+    fn witness(&mut self) -> Schema {
+        let mut choices = Vec::new();
+        let mut usual = None;
+        for it in &self.kinds.ledgers {
+            let schema = it.schema(self.generator);
+            if it.about.name == witness::USUAL {
+                let name = schema.get("$ref").and_then(Value::as_str);
+                usual = name.and_then(|it| it.rsplit('/').next()).map(str::to_owned);
+            }
+            let schema = described(schema, it.about.summary);
+            choices.push(Choice { name: it.about.name, schema, then: None });
+        }
+        let entry = self.entry::<witness::Beside>(choices);
+        let all = self.generator.definitions();
+        let usual = usual.and_then(|it| all.get(&it)).and_then(|it| it.get("properties"));
+        witness::with_short_form(entry, usual.and_then(Value::as_object))
     }
 
     /// An action, or what changes nothing.

@@ -2,6 +2,7 @@
 
 mod cgroup;
 mod choose;
+pub mod postgres;
 mod process;
 
 pub use choose::{Targets, named, one, refuse_port};

@@ -117,6 +117,60 @@ pub struct Query {
     pub timeout: Duration,
 }
 
+/// A PostgreSQL server, and who asks.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Server {
+    /// The host, or the folder of a socket.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// As whom.
+    pub user: String,
+    /// The secret, if one is needed. It is in no message and no journal.
+    pub password: Option<String>,
+    /// Which database.
+    pub database: String,
+    /// TLS or not.
+    pub privacy: Privacy,
+}
+
+/// What may become of what statements change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leave {
+    /// Nothing: they stand in one transaction that is read-only and rolled back.
+    Look,
+    /// All of it or none: they stand in one transaction, which is committed.
+    Together,
+    /// Each stands alone, for statements that take no transaction.
+    Each,
+}
+
+/// Statements to a PostgreSQL server, one after the other over one connection.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Whom to ask.
+    pub server: Server,
+    /// What to ask, each exactly one statement.
+    pub statements: Vec<String>,
+    /// What may become of it.
+    pub leave: Leave,
+    /// So many rows of one answer are taken at most; with more, there is no answer.
+    pub rows_max: usize,
+    /// When to give up, in all.
+    pub timeout: Duration,
+}
+
+/// All that a statement brought.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sheet {
+    /// The columns' names.
+    pub columns: Vec<String>,
+    /// The rows, each value as text; none where it is null.
+    pub rows: Vec<Vec<Option<String>>>,
+    /// How many rows it returned, or changed.
+    pub count: u64,
+}
+
 /// What a statement brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rows {
@@ -136,4 +190,6 @@ pub trait Dial: Send + Sync {
     fn handshake(&self, it: Handshake) -> BoxFuture<'_, Result<Shown, DialError>>;
     /// Asks a database.
     fn query(&self, it: Query) -> BoxFuture<'_, Result<Rows, DialError>>;
+    /// Asks a database several things. The answers stand in the order of the statements.
+    fn session(&self, it: Session) -> BoxFuture<'_, Result<Vec<Sheet>, DialError>>;
 }

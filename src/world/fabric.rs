@@ -42,6 +42,8 @@ pub trait Fabric: Send + Sync {
     fn space(&self, path: &str) -> Result<Space, HostError>;
     /// A file as it lies there; none if nothing does.
     fn facts(&self, path: &str) -> Result<Option<Facts>, HostError>;
+    /// The names in a folder, in no order; none if nothing is there.
+    fn names(&self, path: &str) -> Result<Option<Vec<String>>, HostError>;
     /// Whether this process may write to what is there (access(2), with our own rights).
     fn may_write(&self, path: &str) -> bool;
     /// Whether the kernel lets this process hold that one still (ptrace(2)), and if not, why.

@@ -14,6 +14,7 @@ pub mod files;
 pub mod folder;
 pub mod host;
 pub mod kept;
+mod knowing;
 pub mod linux;
 pub mod net;
 pub mod netlink;
@@ -25,21 +26,16 @@ pub mod sim;
 pub mod stop;
 pub mod store;
 pub mod tasks;
+pub mod text;
 pub mod thread;
 pub mod web;
+pub mod wire;
 
 use std::sync::Arc;
 
 use crate::world::{
-    bounds::Bounds,
-    clock::Clock,
-    dial::Dial,
-    dice::Dice,
-    host::Host,
-    net::Net,
-    rules::Rules,
-    secrets::{Knowing, Secrets},
-    web::Web,
+    bounds::Bounds, clock::Clock, dial::Dial, dice::Dice, host::Host, knowing::Knowing, net::Net,
+    rules::Rules, secrets::Secrets, web::Web, wire::Wire,
 };
 
 /// The hands and eyes that an action or a probe is given.
@@ -53,6 +49,8 @@ pub struct World {
     pub web: Arc<dyn Web>,
     /// Conversations with services that speak no HTTP.
     pub dial: Arc<dyn Dial>,
+    /// Lines that stay open, to databases and programs.
+    pub wire: Arc<dyn Wire>,
     /// The time. For waiting, use `tokio::time`.
     pub clock: Arc<dyn Clock>,
     /// What everything bears that is made on behalf of the current act: `RUN/ACT`.
@@ -65,6 +63,8 @@ pub struct World {
     pub bounds: Arc<Bounds>,
     /// What nobody may write down.
     pub secrets: Arc<Secrets>,
+    /// The run's folder, for files that belong to its evidence; none outside of a run.
+    pub run_folder: Option<Arc<str>>,
 }
 
 impl World {
@@ -78,6 +78,12 @@ impl World {
     #[must_use]
     pub fn bounded(&self, bounds: Bounds) -> Self {
         Self { bounds: Arc::new(bounds), ..self.clone() }
+    }
+
+    /// The same world, for the run whose folder this is.
+    #[must_use]
+    pub fn kept_in(self, run_folder: &std::path::Path) -> Self {
+        Self { run_folder: Some(run_folder.display().to_string().into()), ..self }
     }
 
     /// The current act's dice for one purpose: the same seed rolls the same.
@@ -101,6 +107,7 @@ impl World {
             host: self.host.knowing(&secrets),
             web: Arc::new(Knowing { inner: self.web, secrets: Arc::clone(&secrets) }),
             dial: Arc::new(Knowing { inner: self.dial, secrets: Arc::clone(&secrets) }),
+            wire: Arc::new(Knowing { inner: self.wire, secrets: Arc::clone(&secrets) }),
             secrets,
             ..self
         }

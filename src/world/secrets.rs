@@ -1,16 +1,10 @@
 //! Secrets: above the wall they are names alone. `${secret.name}` is put in where something leaves
 //! for the world, and taken out of all that comes back, so that nobody above can write one down.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
-use futures_util::future::{BoxFuture, FutureExt as _};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::world::{
-    dial::{Datagram, Dial, DialError, Handshake, Query, Rows, Shown, Talk, Talked},
-    web::{Answer, Ask, Web, WebError},
-};
 
 /// What a secret's name begins with, as it is written.
 const OPEN: &str = "${secret.";
@@ -165,91 +159,6 @@ fn replaced(bytes: &[u8], wanted: &[u8], by: &[u8]) -> Vec<u8> {
     }
     all.extend_from_slice(rest);
     all
-}
-
-/// Requests and conversations in which secrets take their places.
-pub(super) struct Knowing<T: ?Sized> {
-    pub(super) inner: Arc<T>,
-    pub(super) secrets: Arc<Secrets>,
-}
-
-impl<T: ?Sized> Knowing<T> {
-    fn web(&self, why: WebError) -> WebError {
-        let out = |it: String| self.secrets.take_out(&it);
-        match why {
-            WebError::NotConnected(it) => WebError::NotConnected(out(it)),
-            WebError::NoAnswer(it) => WebError::NoAnswer(out(it)),
-            WebError::NotARequest(it) => WebError::NotARequest(out(it)),
-        }
-    }
-
-    fn dial(&self, why: DialError) -> DialError {
-        let out = |it: String| self.secrets.take_out(&it);
-        match why {
-            DialError::NotConnected(it) => DialError::NotConnected(out(it)),
-            DialError::NoAnswer(it) => DialError::NoAnswer(out(it)),
-            DialError::NotACall(it) => DialError::NotACall(out(it)),
-        }
-    }
-
-    fn filled(&self, mut ask: Ask) -> Result<Ask, String> {
-        ask.url = self.secrets.put_in(&ask.url)?;
-        for value in ask.headers.values_mut() {
-            *value = self.secrets.put_in(value)?;
-        }
-        ask.body = ask.body.map(|it| self.secrets.put_in(&it)).transpose()?;
-        Ok(ask)
-    }
-
-    fn question(&self, mut it: Query) -> Result<Query, String> {
-        it.user = self.secrets.put_in(&it.user)?;
-        it.password = it.password.map(|it| self.secrets.put_in(&it)).transpose()?;
-        it.statement = self.secrets.put_in(&it.statement)?;
-        Ok(it)
-    }
-}
-
-impl Web for Knowing<dyn Web> {
-    fn ask(&self, ask: Ask) -> BoxFuture<'_, Result<Answer, WebError>> {
-        async move {
-            let ask = self.filled(ask).map_err(WebError::NotARequest)?;
-            let answer = self.inner.ask(ask).await.map_err(|why| self.web(why))?;
-            Ok(Answer { body: self.secrets.take_out_bytes(answer.body), ..answer })
-        }
-        .boxed()
-    }
-}
-
-impl Dial for Knowing<dyn Dial> {
-    fn talk(&self, mut talk: Talk) -> BoxFuture<'_, Result<Talked, DialError>> {
-        async move {
-            if let Ok(say) = str::from_utf8(&talk.say) {
-                talk.say = self.secrets.put_in(say).map_err(DialError::NotACall)?.into_bytes();
-            }
-            let mut talked = self.inner.talk(talk).await.map_err(|why| self.dial(why))?;
-            talked.heard = self.secrets.take_out_bytes(talked.heard);
-            talked.short = talked.short.map(|it| self.secrets.take_out(&it));
-            Ok(talked)
-        }
-        .boxed()
-    }
-
-    fn datagram(&self, it: Datagram) -> BoxFuture<'_, Result<Vec<u8>, DialError>> {
-        self.inner.datagram(it)
-    }
-
-    fn handshake(&self, it: Handshake) -> BoxFuture<'_, Result<Shown, DialError>> {
-        self.inner.handshake(it)
-    }
-
-    fn query(&self, it: Query) -> BoxFuture<'_, Result<Rows, DialError>> {
-        async move {
-            let it = self.question(it).map_err(DialError::NotACall)?;
-            let rows = self.inner.query(it).await.map_err(|why| self.dial(why))?;
-            Ok(Rows { value: rows.value.map(|it| self.secrets.take_out(&it)), ..rows })
-        }
-        .boxed()
-    }
 }
 
 #[cfg(test)]

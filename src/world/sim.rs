@@ -2,6 +2,7 @@
 
 mod fabric;
 mod peers;
+mod wires;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -132,6 +133,7 @@ impl Sim {
             net: Arc::new(self.clone()),
             web: Arc::new(self.clone()),
             dial: Arc::new(self.clone()),
+            wire: Arc::new(self.clone()),
             clock: Arc::new(SimClock),
             mark: String::new(),
             // Nobody depends on a simulated machine: what must be allowed is.
@@ -139,6 +141,7 @@ impl Sim {
             act: 0,
             bounds: Arc::default(),
             secrets: Arc::default(),
+            run_folder: None,
         }
     }
 

@@ -278,7 +278,7 @@ async fn undo_twice_is_once_and_undo_without_apply_is_harmless() {
             let plan = it.action.plan(&world).await.expect(&case);
             it.kind.undo(&plan.undo, &world).await.expect(&case);
             assert_eq!(sim.machine(), start, "{case}: undo without apply");
-            it.action.apply(&plan.undo, &world).await.expect(&case);
+            it.action.perform(&plan.undo, &world).await.expect(&case);
             it.kind.undo(&plan.undo, &world).await.expect(&case);
             let once = sim.machine();
             it.kind.undo(&plan.undo, &world).await.expect(&case);
@@ -310,7 +310,7 @@ async fn an_act_never_hits_another_process_with_the_number_of_its_target() {
         let sim = Sim::new(later.clone(), Cut::Never);
         let world = sim.world().marked(RUN, 1);
         // Whether it says that it went through is its own business.
-        drop(it.action.apply(&plan.undo, &world).await);
+        drop(it.action.perform(&plan.undo, &world).await);
         assert_eq!(sim.machine().processes, later.processes, "{}: apply", it.name);
         drop(it.kind.undo(&plan.undo, &world).await);
         assert_eq!(sim.machine().processes, later.processes, "{}: undo", it.name);

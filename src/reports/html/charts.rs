@@ -157,7 +157,7 @@ pub(super) fn writes(evidence: &Evidence) -> Markup {
             kind: match it.outcome {
                 Outcome::Acked => DotKind::Good,
                 Outcome::Refused => DotKind::Bad,
-                Outcome::Unknown => DotKind::Blind,
+                Outcome::Unknown | Outcome::Blind => DotKind::Blind,
             },
         })
         .collect();

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::page::badge;
+use super::{page::badge, shown};
 use crate::{
     evidence::{
         energy::{Energy, Use},
@@ -27,6 +27,7 @@ pub(super) fn all(evidence: &Evidence) -> Markup {
         (phases(evidence))
         (processes(evidence))
         (acts(evidence))
+        (shown::table(evidence))
         (moments(evidence))
         (untried(evidence))
         (host(evidence))

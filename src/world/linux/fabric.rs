@@ -58,6 +58,19 @@ impl Fabric for LinuxHost {
         Ok(Some(Facts { stamp, mode, size: it.size(), plain: it.is_file() }))
     }
 
+    fn names(&self, path: &str) -> Result<Option<Vec<String>>, HostError> {
+        let no = |why: io::Error| HostError::os(format!("list {path}"), why);
+        let all = match fs::read_dir(path) {
+            Ok(it) => it,
+            Err(why) if why.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(why) => return Err(no(why)),
+        };
+        let name = |it: io::Result<fs::DirEntry>| {
+            it.map(|it| it.file_name().to_string_lossy().into_owned())
+        };
+        all.map(name).collect::<Result<_, _>>().map(Some).map_err(no)
+    }
+
     fn may_write(&self, path: &str) -> bool {
         access(path, Access::WRITE_OK).is_ok()
     }

@@ -38,11 +38,13 @@ pub fn world(program: PathBuf) -> Result<World, HostError> {
         net: Arc::new(LinuxNet),
         web: Arc::new(LinuxWeb::new()?),
         dial: Arc::new(LinuxDial),
+        wire: Arc::new(LinuxDial),
         clock: Arc::new(LinuxClock),
         mark: String::new(),
         rules: Arc::default(),
         act: 0,
         bounds: Arc::default(),
         secrets: Arc::default(),
+        run_folder: None,
     })
 }

@@ -6,7 +6,10 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 
 use super::Sim;
 use crate::world::{
-    dial::{Datagram, Dial, DialError, Handshake, Query, Rows, Shown, Talk, Talked},
+    dial::{
+        Datagram, Dial, DialError, Handshake, Leave, Query, Rows, Session, Sheet, Shown, Talk,
+        Talked,
+    },
     host::{HostError, Sent},
     net::{Connection, Net, Table},
 };
@@ -57,6 +60,19 @@ impl Dial for Sim {
 
     fn query(&self, it: Query) -> BoxFuture<'_, Result<Rows, DialError>> {
         async move { Err(nobody(&it.host)) }.boxed()
+    }
+
+    fn session(&self, it: Session) -> BoxFuture<'_, Result<Vec<Sheet>, DialError>> {
+        async move {
+            if it.leave == Leave::Look {
+                return Err(nobody(&it.server.host));
+            }
+            // Every statement is obeyed, and brings nothing.
+            let obeyed = self.whole(|machine| machine.commands.push(it.statements.clone()));
+            obeyed.map_err(|why| DialError::NoAnswer(why.to_string()))?;
+            Ok(it.statements.iter().map(|_| Sheet::default()).collect())
+        }
+        .boxed()
     }
 }
 

@@ -10,7 +10,7 @@ use holdfast::collectors;
 use proptest::prelude::*;
 
 use super::{page, scrape, value};
-use crate::beside::{Family, machine, parse, state, tree};
+use crate::beside::{Family, agent_on, get, machine, parse, state, tree};
 
 const CPUS: u32 = 96;
 const DISKS: u32 = 300;
@@ -93,9 +93,21 @@ fn a_hundred_thousand_mounts_cost_no_more_than_ten_thousand() {
         writeln!(mounts, "/dev/m{at} /nowhere/{at} ext4 rw,relatime 0 0").unwrap();
     }
     fs::write(machine.path().join("proc/1/mounts"), mounts).unwrap();
-    let page = parse(&page(&mut scrape(machine.path(), state.path())));
-    assert_eq!(page["node_filesystem_device_error"].rows.len(), 10_000);
-    assert_eq!(value(&page, "holdfast_filesystem_mounts_left_out", ""), Some(90_000.0));
+    let agent = agent_on(machine.path(), state.path());
+    let resident = || -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", agent.child.id())).unwrap();
+        let line = status.lines().find_map(|it| it.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    };
+    let mut after = Vec::new();
+    for _ in 0..6 {
+        let page = parse(&get(agent.address, "/metrics").body);
+        assert_eq!(page["node_filesystem_device_error"].rows.len(), 10_000);
+        assert_eq!(value(&page, "holdfast_filesystem_mounts_left_out", ""), Some(90_000.0));
+        after.push(resident());
+    }
+    assert!(after.iter().all(|it| *it < 64 << 10), "{after:?} kB");
+    assert!(after[5] < after[2] + (4 << 10), "it grows: {after:?} kB");
 }
 
 /// Every file below a folder, sorted.

@@ -1,5 +1,7 @@
 //! Conversations over real sockets.
 
+mod program;
+mod session;
 mod sql;
 mod tcp;
 mod tls;
@@ -8,7 +10,10 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 
-use crate::world::dial::{Datagram, Dial, DialError, Handshake, Query, Rows, Shown, Talk, Talked};
+use crate::world::{
+    dial::{self, Datagram, Dial, DialError, Handshake, Query, Rows, Sheet, Shown, Talk, Talked},
+    wire::{Login, Program, Session, Wire},
+};
 
 /// Holds real conversations.
 #[derive(Debug, Default)]
@@ -32,6 +37,21 @@ impl Dial for LinuxDial {
     fn query(&self, it: Query) -> BoxFuture<'_, Result<Rows, DialError>> {
         let timeout = it.timeout;
         within(timeout, sql::query(it)).boxed()
+    }
+
+    fn session(&self, it: dial::Session) -> BoxFuture<'_, Result<Vec<Sheet>, DialError>> {
+        let timeout = it.timeout;
+        within(timeout, sql::session(it)).boxed()
+    }
+}
+
+impl Wire for LinuxDial {
+    fn session(&self, login: Login) -> BoxFuture<'_, Result<Box<dyn Session>, DialError>> {
+        session::session(login).boxed()
+    }
+
+    fn program(&self, argv: Vec<String>) -> BoxFuture<'_, Result<Box<dyn Program>, DialError>> {
+        async move { program::program(argv) }.boxed()
     }
 }
 

@@ -7,14 +7,17 @@ use std::{
     task::{Context, Poll},
 };
 
-use futures_util::future::{BoxFuture, FutureExt as _};
+use futures_util::{
+    TryStreamExt as _,
+    future::{BoxFuture, FutureExt as _},
+};
 use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, UnixStream},
 };
 use tokio_postgres::{
-    Client, Config, NoTls, SimpleQueryMessage,
+    Client, Config, NoTls, SimpleQueryMessage, SimpleQueryStream,
     config::SslMode,
     tls::{ChannelBinding, TlsConnect, TlsStream},
 };
@@ -24,9 +27,29 @@ use super::{
     tcp::{connect, sort},
     tls,
 };
-use crate::world::dial::{DialError, Privacy, Query, Rows};
+use crate::world::dial::{DialError, Leave, Privacy, Query, Rows, Server, Session, Sheet};
 
 pub(super) async fn query(it: Query) -> Result<Rows, DialError> {
+    let Query { host, port, user, password, database, privacy, statement, write, timeout } = it;
+    let leave = if write { Leave::Together } else { Leave::Look };
+    let server = Server { host, port, user, password, database, privacy };
+    let statements = vec![statement];
+    let session = Session { server, statements, leave, rows_max: usize::MAX, timeout };
+    let mut rows = Rows { count: 0, value: None };
+    for it in connected(session, 1).await? {
+        rows.count = it.count;
+        rows.value = it.rows.into_iter().next().and_then(|it| it.into_iter().next().flatten());
+    }
+    Ok(rows)
+}
+
+pub(super) async fn session(it: Session) -> Result<Vec<Sheet>, DialError> {
+    connected(it, usize::MAX).await
+}
+
+/// Connects and asks; so many rows of each answer are kept.
+async fn connected(session: Session, kept: usize) -> Result<Vec<Sheet>, DialError> {
+    let it = &session.server;
     let mut config = Config::new();
     config.user(&it.user).dbname(&it.database).application_name("holdfast");
     if let Some(password) = &it.password {
@@ -36,7 +59,7 @@ pub(super) async fn query(it: Query) -> Result<Rows, DialError> {
         let path = format!("{}/.s.PGSQL.{}", it.host, it.port);
         let stream = UnixStream::connect(path).await.map_err(|why| sort(&why))?;
         let (client, line) = config.connect_raw(stream, NoTls).await.map_err(|why| told(&why))?;
-        return over(line, ask(&client, &it)).await;
+        return over(line, ask(&client, &session, kept)).await;
     }
     // An IPv6 address stands in brackets before its port.
     let host = if it.host.contains(':') { format!("[{}]", it.host) } else { it.host.clone() };
@@ -46,7 +69,7 @@ pub(super) async fn query(it: Query) -> Result<Rows, DialError> {
             config.ssl_mode(SslMode::Disable);
             let (client, line) =
                 config.connect_raw(stream, NoTls).await.map_err(|why| told(&why))?;
-            over(line, ask(&client, &it)).await
+            over(line, ask(&client, &session, kept)).await
         }
         Privacy::Tls(trusted) => {
             config.ssl_mode(SslMode::Require);
@@ -54,7 +77,7 @@ pub(super) async fn query(it: Query) -> Result<Rows, DialError> {
                 .map_err(|_| DialError::NotACall(format!("`{}` is no name", it.host)))?;
             let tls = Tls { config: tls::strict(trusted.as_deref())?, name };
             let (client, line) = config.connect_raw(stream, tls).await.map_err(|why| told(&why))?;
-            over(line, ask(&client, &it)).await
+            over(line, ask(&client, &session, kept)).await
         }
     }
 }
@@ -74,36 +97,58 @@ async fn over<T>(
     }
 }
 
-async fn ask(client: &Client, it: &Query) -> Result<Rows, DialError> {
-    let kind = if it.write { "READ WRITE" } else { "READ ONLY" };
+async fn ask(client: &Client, it: &Session, kept: usize) -> Result<Vec<Sheet>, DialError> {
     let ms = it.timeout.as_millis();
     // The server gives up as well: a look must not leave work behind.
-    let begin = format!("BEGIN {kind}; SET LOCAL statement_timeout = {ms}");
+    let (begin, end) = match it.leave {
+        Leave::Look => ("BEGIN READ ONLY; SET LOCAL", "ROLLBACK"),
+        Leave::Together => ("BEGIN READ WRITE; SET LOCAL", "COMMIT"),
+        Leave::Each => ("SET", ""),
+    };
+    let begin = format!("{begin} statement_timeout = {ms}");
     client.batch_execute(&begin).await.map_err(|why| told(&why))?;
-    // The simple protocol would take several statements, of which one could end the transaction;
-    // preparing takes one only.
-    client.prepare(&it.statement).await.map_err(|why| told(&why))?;
-    let said = client.simple_query(&it.statement).await.map_err(|why| told(&why))?;
-    let end = if it.write { "COMMIT" } else { "ROLLBACK" };
+    let mut sheets = Vec::new();
+    for statement in &it.statements {
+        // The simple protocol would take several statements, of which one could end the
+        // transaction; preparing takes one only.
+        client.prepare(statement).await.map_err(|why| told(&why))?;
+        let said = client.simple_query_raw(statement).await.map_err(|why| told(&why))?;
+        sheets.push(sheet(said, (it.rows_max, kept)).await?);
+    }
     client.batch_execute(end).await.map_err(|why| told(&why))?;
-    let mut rows = Rows { count: 0, value: None };
-    let mut first = true;
-    for message in said {
+    Ok(sheets)
+}
+
+/// Takes an answer as it comes, so that one that is too long is never held.
+async fn sheet(
+    said: SimpleQueryStream,
+    (rows_max, kept): (usize, usize),
+) -> Result<Sheet, DialError> {
+    let mut said = std::pin::pin!(said);
+    let mut sheet = Sheet::default();
+    while let Some(message) = said.try_next().await.map_err(|why| told(&why))? {
         match message {
-            SimpleQueryMessage::Row(row) if first => {
-                rows.value = row.try_get(0).ok().flatten().map(str::to_owned);
-                first = false;
+            SimpleQueryMessage::RowDescription(columns) => {
+                sheet.columns = columns.iter().map(|it| it.name().to_owned()).collect();
             }
-            SimpleQueryMessage::CommandComplete(count) => rows.count = count,
+            SimpleQueryMessage::Row(_) if sheet.rows.len() >= rows_max => {
+                let why = format!("the answer has more than {rows_max} rows");
+                return Err(DialError::NotACall(why));
+            }
+            SimpleQueryMessage::Row(row) if sheet.rows.len() < kept => {
+                let value = |n| row.try_get(n).ok().flatten().map(str::to_owned);
+                sheet.rows.push((0..row.len()).map(value).collect());
+            }
+            SimpleQueryMessage::CommandComplete(count) => sheet.count = count,
             _ => {}
         }
     }
-    Ok(rows)
+    Ok(sheet)
 }
 
 /// Whose fault it is. What the server says of itself (SQLSTATE classes 08, 53, 57, 58, XX) is what
 /// a probe is to see; what it says of the question, or of us, is not.
-fn told(why: &tokio_postgres::Error) -> DialError {
+pub(super) fn told(why: &tokio_postgres::Error) -> DialError {
     match why.as_db_error() {
         Some(it) => {
             let said = format!("{} ({})", it.message(), it.code().code());
@@ -118,7 +163,7 @@ fn told(why: &tokio_postgres::Error) -> DialError {
     }
 }
 
-fn innermost(why: &dyn std::error::Error) -> String {
+pub(super) fn innermost(why: &dyn std::error::Error) -> String {
     let mut inner = why;
     while let Some(next) = inner.source() {
         inner = next;
@@ -126,12 +171,12 @@ fn innermost(why: &dyn std::error::Error) -> String {
     inner.to_string()
 }
 
-struct Tls {
-    config: rustls::ClientConfig,
-    name: ServerName<'static>,
+pub(super) struct Tls {
+    pub(super) config: rustls::ClientConfig,
+    pub(super) name: ServerName<'static>,
 }
 
-struct Private(tokio_rustls::client::TlsStream<TcpStream>);
+pub(super) struct Private(tokio_rustls::client::TlsStream<TcpStream>);
 
 impl TlsConnect<TcpStream> for Tls {
     type Stream = Private;
