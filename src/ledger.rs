@@ -3,7 +3,10 @@
 //! A record is written once and never again: what cannot be known of a write stays unknown. Each
 //! write has a deadline of its own, and a write that hangs delays no other.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use futures_util::{
     StreamExt as _,
@@ -12,11 +15,13 @@ use futures_util::{
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
-use sha2::{Digest as _, Sha256};
 
 use crate::{
     about::About,
-    journal::entry::{Found, Outcome, ReadBack},
+    journal::{
+        chain,
+        entry::{Found, Outcome, ReadBack},
+    },
     manifest::{
         diagnostic::Diagnostic,
         node::{Doc, Id},
@@ -48,7 +53,7 @@ impl Record {
     /// A run's record of this number.
     pub fn new(run: &str, seq: u64) -> Self {
         let name = format!("{run}-{seq}");
-        let payload = Sha256::digest(&name).iter().map(|it| format!("{it:02x}")).collect();
+        let payload = chain::hash(name.as_bytes());
         Self { seq, name, payload }
     }
 
@@ -245,4 +250,31 @@ fn read_one<L: Ledger>(
     let it: L = read::read(doc, id, at, out)?;
     out.extend(it.complaints());
     Some(Arc::new(it))
+}
+
+/// Lines that are lent out one at a time, so that a write that hangs holds its own line only.
+pub struct Pool<T>(Mutex<Vec<T>>);
+
+impl<T> Default for Pool<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T> Pool<T> {
+    /// An idle line that fits, the one that was used last; those that do not are hung up.
+    pub fn take(&self, fits: impl Fn(&mut T) -> bool) -> Option<T> {
+        let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(mut it) = idle.pop() {
+            if fits(&mut it) {
+                return Some(it);
+            }
+        }
+        None
+    }
+
+    /// Puts a line back that is ready for more.
+    pub fn put(&self, line: T) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    }
 }

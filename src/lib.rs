@@ -29,7 +29,6 @@ pub mod inspection;
 pub mod ledger;
 pub mod meter;
 pub mod probe;
-pub mod secret;
 pub mod source;
 pub mod target;
 pub mod traffic;

@@ -49,6 +49,10 @@ pub fn table() -> Vec<String> {
         let (About { name, summary, .. }, tells) = (it.about, it.readings.join(", "));
         rows.push(format!("| probe `{name}` | {summary}; tells {tells} | |"));
     }
+    for it in registry::ledgers() {
+        let About { name, summary, .. } = it.about;
+        rows.push(format!("| ledger `{name}` | {summary} | its records stay |"));
+    }
     rows
 }
 
@@ -81,6 +85,10 @@ fn one(name: &str) -> Exit {
     for it in registry::probes().into_iter().filter(|it| it.about.name == name) {
         found = true;
         card(it.about, &format!("`expect` may name: {}", it.readings.join(", ")));
+    }
+    for it in registry::ledgers().into_iter().filter(|it| it.about.name == name) {
+        found = true;
+        card(it.about, "a drill's `witness` writes to it");
     }
     if found {
         return Exit::Pass;

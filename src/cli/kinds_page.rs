@@ -37,6 +37,11 @@ pub fn page() -> String {
         let note = format!("It tells: {}.", it.readings.join(", "));
         page += &section(it.about, &note, (&schema, &mut generator));
     }
+    page += "\n## Ledgers of witnesses\n";
+    for it in registry::ledgers() {
+        let schema = it.schema(&mut generator).to_value();
+        page += &section(it.about, "Its records stay.", (&schema, &mut generator));
+    }
     page
 }
 

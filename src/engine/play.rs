@@ -8,14 +8,7 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
-    engine::{
-        back::Left,
-        conditions::guard,
-        desk::Desk,
-        load::{self, At},
-        observe::once,
-        perform,
-    },
+    engine::{back::Left, conditions::guard, desk::Desk, load, observe::once, perform},
     journal::entry::{Entry, Fact, Family, Look, Mark, When},
     script::{
         hypothesis::{Hypothesis, Sense},
@@ -98,7 +91,7 @@ async fn forth_and_back(script: &Script, desk: &Desk) -> Played {
         note(desk, Fact::Aborted { why: why.to_string() });
     }
     let left = recover(desk).await;
-    desk.with_observer(|it| it.reach(At::After));
+    desk.with_observer(|it| it.reach(load::At::After));
     if halt.is_none()
         && let Err(why) = verify(script, desk).await
     {
@@ -121,7 +114,7 @@ fn note(desk: &Desk, fact: Fact) {
 
 async fn forth(script: &Script, desk: &Desk) -> Result<(), Halt> {
     baseline(script, desk).await?;
-    desk.with_observer(|it| it.reach(At::Method));
+    desk.with_observer(|it| it.reach(load::At::Method));
     for phase in &script.phases {
         desk.write(Fact::PhaseBegan { phase: phase.name.clone() })?;
         for item in &phase.items {
@@ -343,9 +336,7 @@ async fn verify(script: &Script, desk: &Desk) -> Result<(), Halt> {
         }
     }
     let windows = desk.fold(fault_windows);
-    for it in &script.loads {
-        load::judge(it, desk, &windows)?;
-    }
+    script.loads.iter().try_for_each(|it| load::judge(it, desk, &windows))?;
     for (n, it) in script.hypotheses.iter().enumerate() {
         if it.when.contains(&When::During) {
             judge(desk, (n, it), When::During, |look| looked_during(it, look, &windows))?;

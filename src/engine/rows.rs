@@ -6,8 +6,9 @@ use tokio::sync::mpsc;
 
 use crate::{
     journal::{
-        entry::{Look, Peek, ReadBack, Sample, Write},
+        entry::{Look, Peek, ReadBack, Write},
         load::LoadRow,
+        sample::Sample,
     },
     probe::Blind,
 };

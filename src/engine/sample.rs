@@ -10,8 +10,8 @@ use crate::{
         rows::{Row, Rows},
     },
     journal::{
-        entry::{ProcessUse, Sample},
         index::EnergyFigures,
+        sample::{ProcessUse, Sample},
     },
     meter::Meter,
     target::ProcessTarget,

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::{
     evidence::{say, scale::Window, timeline::Phase},
-    journal::{entry::Sample, index::EnergyFigures},
+    journal::{index::EnergyFigures, sample::Sample},
 };
 
 /// A sample on the run's scale. As JSON: `[at_us, cpu_ratio, memory_used_bytes, joules]`.

@@ -113,10 +113,9 @@ impl RunFacts {
         let list = |name: &str, all: &[String]| {
             (!all.is_empty()).then(|| format!("{name}: {}", all.join(", ")))
         };
-        let owner = std::slice::from_ref(&self.owner);
-        let owner = if self.owner.is_empty() { &[][..] } else { owner };
+        let owner: Vec<String> = self.owner.split_terminator('\0').map(str::to_owned).collect();
         let all = [
-            list("owner", owner),
+            list("owner", &owner),
             list("controls evidenced", &self.controls),
             list("tags", &self.tags),
         ];
@@ -193,7 +192,7 @@ impl From<Seen> for (i64, u64, Verdict, String) {
 
 /// Folds a journal.
 pub fn fold(entries: &[Entry]) -> Evidence {
-    let mut evidence = Draft::read(entries).finish(say::count(entries.len()));
+    let mut evidence = Draft::read(entries).finish(entries);
     let ended = evidence.stated.is_some();
     (evidence.verdict, evidence.why) = judge::settle(judge::reasons(&evidence, ended));
     evidence
@@ -202,13 +201,12 @@ pub fn fold(entries: &[Entry]) -> Evidence {
 /// What [`Fact::Ended`] is to say of a run that did all that `entries` tell, whether it stands
 /// among them already or not.
 pub fn outcome(entries: &[Entry]) -> (Verdict, Vec<String>) {
-    let evidence = Draft::read(entries).finish(say::count(entries.len()));
+    let evidence = Draft::read(entries).finish(entries);
     judge::settle(judge::reasons(&evidence, true))
 }
 
 /// What one pass over the journal gathers.
 struct Draft<'a> {
-    entries: &'a [Entry],
     began: Option<&'a Began>,
     scale: Scale,
     timeline: Timeline,
@@ -228,11 +226,9 @@ impl<'a> Draft<'a> {
             if let Fact::Began(began) = &it.fact { Some((it.at_us, &**began)) } else { None }
         });
         let begun_us = began.map(|it| it.0).or(entries.first().map(|it| it.at_us)).unwrap_or(0);
-        let first: Option<&Anchor> = entries
-            .iter()
-            .find_map(|it| if let Fact::Anchor(anchor) = &it.fact { Some(anchor) } else { None });
+        let anchor = |it: &'a Entry| if let Fact::Anchor(it) = &it.fact { Some(it) } else { None };
+        let first: Option<&Anchor> = entries.iter().find_map(anchor);
         let mut draft = Self {
-            entries,
             began: began.map(|it| it.1),
             scale: Scale::new(begun_us, first),
             timeline: Timeline::default(),
@@ -299,9 +295,9 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn finish(mut self, entries: u64) -> Evidence {
+    fn finish(mut self, entries: &[Entry]) -> Evidence {
         shown::reckon(&mut self.timeline, &self.scale);
-        let run = self.run(entries);
+        let run = self.run(say::count(entries.len()));
         let drill = self.drill();
         let (whole, phases) = energy::uses(&self.timeline.phases, &self.points, self.last_us);
         let planned = self.began.map(|it| it.plan.clone()).unwrap_or_default();
@@ -316,7 +312,7 @@ impl<'a> Draft<'a> {
             not_exercised: planned.into_iter().filter(|it| !played(it)).collect(),
             whole,
             phases,
-            loads: load::loads(self.entries, &self.timeline.acts, &self.scale),
+            loads: load::loads(entries, &self.timeline.acts, &self.scale),
             clocks: self.scale.clocks(),
             points: self.points,
             timeline: self.timeline,

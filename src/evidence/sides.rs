@@ -3,7 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    evidence::{judge, rto::Attempt, say, timeline::Timeline},
+    evidence::{
+        judge,
+        rto::Attempt,
+        say,
+        timeline::{Act, Timeline},
+    },
     journal::entry::{Family, Found, ReadBack},
 };
 
@@ -37,7 +42,7 @@ impl<'a> Reads<'a> {
                 if side.is_empty() {
                     (it.found, it.copies) = (Some(*found), *copies);
                 } else {
-                    it.elsewhere = surest(it.elsewhere, *found);
+                    it.elsewhere = Some(it.elsewhere.map_or(*found, |one| surest(one, *found)));
                 }
             }
             if side.is_empty() {
@@ -54,25 +59,29 @@ impl<'a> Reads<'a> {
 }
 
 /// Of what several sides show of one record, what tells the most.
-fn surest(one: Option<Found>, other: Found) -> Option<Found> {
+fn surest(one: Found, other: Found) -> Found {
     let rank = |it| match it {
         Found::Same => 3,
         Found::Altered => 2,
         Found::Absent => 1,
         Found::Blind => 0,
     };
-    Some(one.filter(|it| rank(*it) >= rank(other)).unwrap_or(other))
+    if rank(one) >= rank(other) { one } else { other }
 }
 
 /// From when on only the recovered side was to acknowledge: the end of the first fencing or
-/// promotion after the disaster. What was sent after it and acknowledged by another side is split
-/// brain; of what was sent before, nobody can say when it was acknowledged.
+/// promotion after the disaster. A step is one by its kind; of a phase that is named so it is the
+/// last step. What was sent after it and acknowledged by another side is split brain; of what was
+/// sent before, nobody can say when it was acknowledged.
 pub(crate) fn barred(timeline: &Timeline) -> Option<i64> {
     let fault = timeline.disaster()?;
-    let bars = |kind: &str| ["fence", "promote"].iter().any(|it| kind.contains(it));
-    let acts = timeline.acts.iter().filter(|it| it.family == Family::Step && bars(&it.kind));
-    let ends = acts.filter_map(|it| it.applied.map(|it| it.to_us));
-    let phases = timeline.phases.iter().filter(|it| it.name.to_lowercase().starts_with("promot"));
-    let all = ends.chain(phases.filter_map(|it| it.to_us));
-    all.filter(|end| *end >= fault.to_us).min()
+    let bars = |name: &str| ["fenc", "promot"].iter().any(|it| name.starts_with(it));
+    let steps = || timeline.acts.iter().filter(|it| it.family == Family::Step);
+    let end = |it: &Act| it.applied.map(|it| it.to_us).filter(|end| *end >= fault.to_us);
+    let by_kind = steps().filter(|it| bars(&it.kind)).filter_map(end);
+    let phases = timeline.phases.iter().map(|it| it.name.as_str());
+    let by_phase = phases.filter(|it| bars(&it.to_lowercase())).filter_map(|name| {
+        steps().filter(|it| it.phase.as_deref() == Some(name)).filter_map(end).max()
+    });
+    by_kind.chain(by_phase).min()
 }

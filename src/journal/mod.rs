@@ -7,4 +7,5 @@ pub mod entry;
 pub mod fold;
 pub mod index;
 pub mod load;
+pub mod sample;
 pub mod showing;

@@ -13,8 +13,7 @@ use tokio::time::{Duration, Instant, timeout, timeout_at};
 use crate::{
     about::About,
     journal::entry::{Outcome, ReadBack},
-    ledger::{Ledger, OpenLedger, Record, Side, Terms, one_by_one},
-    ledgers::pool::Pool,
+    ledger::{Ledger, OpenLedger, Pool, Record, Side, Terms, one_by_one},
     probe::Blind,
     world::{
         World,
@@ -68,7 +67,7 @@ impl Ledger for Exec {
 
     fn open(&self, terms: Terms, world: &World) -> Box<dyn OpenLedger> {
         let (run, wire) = (self.run.clone(), Arc::clone(&world.wire));
-        Box::new(Open { run, warm: self.warm.min(64), terms, wire, idle: Pool::new() })
+        Box::new(Open { run, warm: self.warm.min(64), terms, wire, idle: Pool::default() })
     }
 }
 
@@ -148,13 +147,11 @@ impl OpenLedger for Open {
 
 impl Open {
     async fn program(&self) -> Result<Box<dyn Program>, Blind> {
-        match self.idle.take(|it| it.stands()) {
-            Some(it) => Ok(it),
-            None => {
-                let program = self.wire.program(self.run.clone()).await;
-                program.map_err(|why| Blind(why.to_string()))
-            }
+        if let Some(it) = self.idle.take(|it| it.stands()) {
+            return Ok(it);
         }
+        let program = self.wire.program(self.run.clone()).await;
+        program.map_err(|why| Blind(why.to_string()))
     }
 
     async fn look(&self, side: Option<&str>, record: Record) -> Result<ReadBack, Blind> {

@@ -3,7 +3,6 @@
 mod directory;
 mod exec;
 mod http;
-mod pool;
 mod postgresql;
 
 use crate::ledger::LedgerKind;

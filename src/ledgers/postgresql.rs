@@ -14,15 +14,14 @@ use tokio::time::{Duration, Instant, timeout, timeout_at};
 use crate::{
     about::About,
     journal::entry::{Found, Outcome, ReadBack},
-    ledger::{Ledger, OpenLedger, Record, Side, Terms},
-    ledgers::pool::Pool,
+    ledger::{Ledger, OpenLedger, Pool, Record, Side, Terms},
     manifest::{diagnostic::Diagnostic, unread::Placed},
     probe::{Blind, needed},
-    secret,
+    target::postgres::{Address, Login},
     world::{
         World,
-        dial::{DialError, Privacy},
-        wire::{Login, Session, Table, Unsaid},
+        dial::DialError,
+        wire::{Standing, Table, Unsaid},
     },
 };
 
@@ -41,28 +40,16 @@ const STRANGERS_MAX: u32 = 1_000;
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PostgreSql {
-    /// Where records are written: a name or an address, or the folder of a socket.
-    #[serde(default = "here")]
-    host: String,
-    #[serde(default = "usual")]
-    port: u16,
-    /// A file that says where, as `host:port`, instead of `host` and `port`. It is looked at before
+    /// Where records are written, as `postgres://user@host:port/database`.
+    url: Address,
+    /// A file that says where now, as `host:port`; the rest is as in `url`. It is looked at before
     /// each write, so that whoever switches over writes it anew.
     #[serde(default)]
     address_file: Option<String>,
-    user: String,
-    /// The user's own, unless it is said.
-    #[serde(default)]
-    database: Option<String>,
     /// A file that holds the password and nothing else.
     #[serde(default)]
     password_file: Option<String>,
-    /// A file as `~/.pgpass` is.
-    #[serde(default)]
-    pass_file: Option<String>,
-    #[serde(default)]
-    tls: bool,
-    /// Whom to trust, in PEM; the machine's own store, unless it is said.
+    /// Whom to trust, in PEM; with it, TLS is asked for.
     #[serde(default)]
     ca: Option<String>,
     /// Letters, digits and `_`, with a schema before a dot if need be.
@@ -85,24 +72,6 @@ pub(crate) struct PostgreSql {
     standby: Option<Address>,
 }
 
-/// A server.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Address {
-    #[serde(default = "here")]
-    host: String,
-    #[serde(default = "usual")]
-    port: u16,
-}
-
-fn here() -> String {
-    "127.0.0.1".to_owned()
-}
-
-fn usual() -> u16 {
-    5432
-}
-
 fn table() -> Placed<String> {
     let place = crate::manifest::place::Place::default();
     Placed { place, value: "holdfast_witness".to_owned() }
@@ -113,10 +82,10 @@ impl Ledger for PostgreSql {
         name: "postgresql",
         summary: "a table in PostgreSQL; a write is acknowledged when its COMMIT has returned",
         needs: &[],
-        example: "address_file: /run/ledger/primary\nuser: witness\ndatabase: ledger\n\
+        example: "url: postgres://witness@ledger.bank.example:5432/ledger\n\
                   password_file: /etc/holdfast/witness.password\ncreate: true\n\
-                  standby: { host: db-b, port: 5432 }\n\
-                  sides: { former primary: { host: db-a, port: 5432 } }\n",
+                  standby: postgres://witness@db-b:5432/ledger\n\
+                  sides: { former primary: postgres://witness@db-a:5432/ledger }\n",
     };
 
     fn complaints(&self) -> Vec<Diagnostic> {
@@ -142,9 +111,9 @@ impl Ledger for PostgreSql {
     fn target(&self) -> String {
         let at = match &self.address_file {
             Some(path) => format!("the server that {path} names"),
-            None => format!("{}:{}", self.host, self.port),
+            None => self.url.to_string(),
         };
-        format!("the table {} of PostgreSQL at {at}", self.table.value)
+        format!("the table {} of PostgreSQL, {at}", self.table.value)
     }
 
     fn sides(&self) -> Vec<String> {
@@ -156,7 +125,7 @@ impl Ledger for PostgreSql {
     }
 
     fn open(&self, terms: Terms, world: &World) -> Box<dyn OpenLedger> {
-        let (lines, peeks) = (Pool::new(), Pool::new());
+        let (lines, peeks) = (Pool::default(), Pool::default());
         Box::new(Open { it: self.clone(), terms, world: world.clone(), lines, peeks })
     }
 }
@@ -164,7 +133,7 @@ impl Ledger for PostgreSql {
 /// A session, and with whom it is.
 struct Line {
     to: Address,
-    session: Box<dyn Session>,
+    session: Box<dyn Standing>,
 }
 
 struct Open {
@@ -258,37 +227,18 @@ impl Open {
     /// Where to write now.
     fn address(&self) -> Result<Address, Blind> {
         let Some(path) = &self.it.address_file else {
-            return Ok(Address { host: self.it.host.clone(), port: self.it.port });
+            return Ok(self.it.url.clone());
         };
         let bytes = needed(path, &self.world)?;
-        let text = String::from_utf8_lossy(&bytes);
-        let parts = text.trim().rsplit_once(':').and_then(|(host, port)| {
-            let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-            Some(Address { host, port: port.parse().ok()? })
-        });
-        parts.ok_or_else(|| Blind(format!("{path} does not hold `host:port`")))
+        let now = self.it.url.elsewhere(&String::from_utf8_lossy(&bytes));
+        now.ok_or_else(|| Blind(format!("{path} does not hold `host:port`")))
     }
 
     async fn connect(&self, to: &Address) -> Result<Line, DialError> {
-        let it = &self.it;
-        let database = it.database.clone().unwrap_or_else(|| it.user.clone());
-        let files = (it.password_file.as_deref(), it.pass_file.as_deref());
-        let port = to.port.to_string();
-        let server = [&to.host, &port, &database, &it.user].map(String::as_str);
-        let own = |why: Blind| DialError::NotACall(why.0);
-        let login = Login {
-            host: to.host.clone(),
-            port: to.port,
-            user: it.user.clone(),
-            password: secret::password(files, server, &self.world).map_err(own)?,
-            database,
-            privacy: match (&it.ca, it.tls) {
-                (Some(path), _) => Privacy::Tls(Some(needed(path, &self.world).map_err(own)?)),
-                (None, true) => Privacy::Tls(None),
-                (None, false) => Privacy::Plain,
-            },
-        };
-        let session = self.world.wire.session(login).await?;
+        let (password_file, ca) = (self.it.password_file.as_deref(), self.it.ca.as_deref());
+        let login = Login { url: to, password_file, ca };
+        let server = login.server(&self.world).map_err(|why| DialError::NotACall(why.0))?;
+        let session = self.world.wire.standing(server).await?;
         Ok(Line { to: to.clone(), session })
     }
 
@@ -404,7 +354,7 @@ impl Open {
             }
             tokio::time::sleep(self.terms.every).await;
         }
-        tracing::warn!("the witness could not read {}:{}: {}", to.host, to.port, last.0);
+        tracing::warn!("the witness could not read {to}: {}", last.0);
         Err(last)
     }
 }

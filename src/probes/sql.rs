@@ -8,7 +8,6 @@ use serde::Deserialize;
 use crate::{
     about::About,
     probe::{Blind, Datum, Probe, Reading, needed},
-    secret,
     units::{HOLE, Span},
     world::{
         World,
@@ -140,8 +139,51 @@ impl Sql {
         if let Some(it) = &self.password {
             return Ok(Some(it.0.clone()));
         }
-        let (host, user) = (self.host.as_str(), self.user.as_str());
-        let files = (self.password_file.as_deref(), self.pass_file.as_deref());
-        secret::password(files, [host, &self.port.to_string(), self.database(), user], world)
+        if let Some(path) = &self.password_file {
+            let bytes = needed(path, world)?;
+            let text = String::from_utf8_lossy(&bytes);
+            return Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()));
+        }
+        let Some(path) = &self.pass_file else { return Ok(None) };
+        let bytes = needed(path, world)?;
+        let port = self.port.to_string();
+        let wanted = [&self.host, &port, self.database(), &self.user];
+        let found = String::from_utf8_lossy(&bytes).lines().find_map(|it| fits(it, wanted));
+        found.map(Some).ok_or_else(|| Blind(format!("{path} has no line that fits this server")))
+    }
+}
+
+/// The password of a line `host:port:database:user:password`, if the line fits. `*` fits all, and
+/// `\` takes its meaning from `:` and `\`.
+fn fits(line: &str, wanted: [&str; 4]) -> Option<String> {
+    if line.starts_with('#') {
+        return None;
+    }
+    let mut fields = vec![String::new()];
+    let mut chars = line.chars();
+    while let Some(it) = chars.next() {
+        let field = fields.last_mut()?;
+        match it {
+            '\\' => field.extend(chars.next()),
+            ':' => fields.push(String::new()),
+            other => field.push(other),
+        }
+    }
+    let [host, port, database, user, password] = fields.try_into().ok()?;
+    let known = [host, port, database, user];
+    let all = known.iter().zip(wanted).all(|(it, wanted)| it == "*" || it == wanted);
+    all.then_some(password)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_line_of_a_pass_file_fits_or_not() {
+        let fits = |line| super::fits(line, ["db", "5432", "ledger", "me"]);
+        assert_eq!(fits("db:5432:ledger:me:s3cret"), Some("s3cret".to_owned()));
+        assert_eq!(fits("*:*:*:me:a\\:b\\\\c"), Some("a:b\\c".to_owned()));
+        for line in ["", "# *:*:*:*:x", "db:5433:*:*:x", "*:*:*:you:x", "*:*:*:*"] {
+            assert_eq!(fits(line), None, "{line}");
+        }
     }
 }

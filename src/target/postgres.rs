@@ -75,6 +75,16 @@ impl TryFrom<String> for Address {
     }
 }
 
+impl Address {
+    /// The same database on another server, `host:port`; none if that is not what `text` says.
+    pub fn elsewhere(&self, text: &str) -> Option<Self> {
+        let (host, port) = text.trim().rsplit_once(':')?;
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let port = port.parse().ok()?;
+        (!host.is_empty()).then(|| Self { host: host.to_owned(), port, ..self.clone() })
+    }
+}
+
 impl JsonSchema for Address {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "PostgresAddress".into()
@@ -127,7 +137,8 @@ impl Login<'_> {
         sheet.map_err(|why| Blind(format!("{}: {why}", self.url)))
     }
 
-    fn server(&self, world: &World) -> Result<Server, Blind> {
+    /// All that it takes to connect.
+    pub fn server(&self, world: &World) -> Result<Server, Blind> {
         let password = match self.password_file {
             None => None,
             Some(path) => {

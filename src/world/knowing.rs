@@ -6,11 +6,12 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 
 use crate::world::{
     dial::{
-        Datagram, Dial, DialError, Handshake, Query, Rows, Session, Sheet, Shown, Talk, Talked,
+        Datagram, Dial, DialError, Handshake, Query, Rows, Server, Session, Sheet, Shown, Talk,
+        Talked,
     },
     secrets::{Secrets, assignment},
     web::{Answer, Ask, Web, WebError},
-    wire::{self, Login, Program, Table, Unsaid, Wire},
+    wire::{Program, Standing, Table, Unsaid, Wire},
 };
 
 /// Requests and conversations in which secrets take their places.
@@ -115,16 +116,13 @@ impl Dial for Knowing<dyn Dial> {
 }
 
 impl Wire for Knowing<dyn Wire> {
-    fn session(
-        &self,
-        mut login: Login,
-    ) -> BoxFuture<'_, Result<Box<dyn wire::Session>, DialError>> {
+    fn standing(&self, mut it: Server) -> BoxFuture<'_, Result<Box<dyn Standing>, DialError>> {
         async move {
-            for text in [&mut login.user].into_iter().chain(login.password.as_mut()) {
+            for text in [&mut it.user].into_iter().chain(it.password.as_mut()) {
                 *text = self.secrets.put_in(text).map_err(DialError::NotACall)?;
             }
-            let line = self.inner.session(login).await.map_err(|why| self.dial(why))?;
-            Ok(Box::new(KnowingLine(line, Arc::clone(&self.secrets))) as Box<dyn wire::Session>)
+            let line = self.inner.standing(it).await.map_err(|why| self.dial(why))?;
+            Ok(Box::new(KnowingLine(line, Arc::clone(&self.secrets))) as Box<dyn Standing>)
         }
         .boxed()
     }
@@ -145,7 +143,7 @@ impl Wire for Knowing<dyn Wire> {
 /// A line that stays open.
 struct KnowingLine<T: ?Sized>(Box<T>, Arc<Secrets>);
 
-impl wire::Session for KnowingLine<dyn wire::Session> {
+impl Standing for KnowingLine<dyn Standing> {
     fn stands(&self) -> bool {
         self.0.stands()
     }

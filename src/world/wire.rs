@@ -4,27 +4,10 @@
 
 use futures_util::future::BoxFuture;
 
-use crate::world::dial::{DialError, Privacy};
+use crate::world::dial::{DialError, Server};
 
 /// The longest line that a program may answer, in bytes.
 pub const LINE_MAX: usize = 64 * 1024;
-
-/// A database, and as whom one comes.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Login {
-    /// The host, or the folder of a socket.
-    pub host: String,
-    /// The port.
-    pub port: u16,
-    /// As whom.
-    pub user: String,
-    /// The secret, if one is needed. It is in no message and no journal.
-    pub password: Option<String>,
-    /// Which database.
-    pub database: String,
-    /// TLS or not.
-    pub privacy: Privacy,
-}
 
 /// Why a database did not do what it was told.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,8 +23,8 @@ pub enum Unsaid {
 /// Rows as text; none where a value is null.
 pub type Table = Vec<Vec<Option<String>>>;
 
-/// A connection to a database.
-pub trait Session: Send {
+/// A connection to a database that stays.
+pub trait Standing: Send {
     /// Whether it still stands, as far as this end knows.
     fn stands(&self) -> bool;
     /// Says it, and waits until the server is ready for more: what was to be committed is.
@@ -59,7 +42,7 @@ pub trait Program: Send {
 /// Opens lines.
 pub trait Wire: Send + Sync {
     /// To a database.
-    fn session(&self, login: Login) -> BoxFuture<'_, Result<Box<dyn Session>, DialError>>;
+    fn standing(&self, server: Server) -> BoxFuture<'_, Result<Box<dyn Standing>, DialError>>;
     /// To a program, started without a shell. It is killed when the line is dropped, and reads the
     /// end of its input when we die.
     fn program(&self, argv: Vec<String>) -> BoxFuture<'_, Result<Box<dyn Program>, DialError>>;

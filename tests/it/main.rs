@@ -20,6 +20,7 @@ mod ground;
 mod hostile;
 mod journal;
 mod laws;
+mod ledgers;
 mod manifest;
 mod net;
 mod pipelines;

@@ -82,6 +82,14 @@ fn the_example_of_every_kind_fits() {
         };
         assert_eq!(complaints(kind, &file), Vec::<String>::new(), "{file}");
     }
+    for it in registry::ledgers() {
+        let entry = indented(it.about.example, 4);
+        let (_, rest) = DRILL.split_once("phases:").unwrap();
+        let name = it.about.name;
+        let head = "title: t\nobjectives: { rto: 1s, lost_writes: 0 }\nwitness:\n";
+        let file = format!("{head}  {name}:\n{entry}phases:{rest}");
+        assert_eq!(complaints(RunKind::Drill, &file), Vec::<String>::new(), "{file}");
+    }
     for it in registry::probes() {
         let (name, reading) = (it.about.name, it.readings[0]);
         let entry = indented(it.about.example, 6);

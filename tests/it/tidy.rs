@@ -256,6 +256,7 @@ fn every_kind_is_a_file_of_its_family() {
         ("faults", &holdfast::faults::KINDS.iter().map(|it| it.about.name).collect::<Vec<_>>()),
         ("steps", &holdfast::steps::KINDS.iter().map(|it| it.about.name).collect()),
         ("probes", &holdfast::probes::KINDS.iter().map(|it| it.about.name).collect()),
+        ("ledgers", &holdfast::ledgers::KINDS.iter().map(|it| it.about.name).collect()),
     ] {
         let folder = files(&format!("src/{family}"), &[".rs"]);
         let kinds: Vec<String> = folder

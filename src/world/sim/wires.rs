@@ -4,13 +4,13 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 
 use super::Sim;
 use crate::world::{
-    dial::DialError,
-    wire::{Login, Program, Session, Wire},
+    dial::{DialError, Server},
+    wire::{Program, Standing, Wire},
 };
 
 impl Wire for Sim {
-    fn session(&self, login: Login) -> BoxFuture<'_, Result<Box<dyn Session>, DialError>> {
-        async move { Err(DialError::NotConnected(format!("nobody is at {}", login.host))) }.boxed()
+    fn standing(&self, server: Server) -> BoxFuture<'_, Result<Box<dyn Standing>, DialError>> {
+        async move { Err(DialError::NotConnected(format!("nobody is at {}", server.host))) }.boxed()
     }
 
     fn program(&self, _: Vec<String>) -> BoxFuture<'_, Result<Box<dyn Program>, DialError>> {

@@ -210,15 +210,17 @@ fn writes_fall_into_the_classes_of_a_set_checker() {
     let found =
         [Some(Found::Same), Some(Found::Altered), Some(Found::Absent), Some(Found::Blind), None];
     let mut journal = SYNC.told();
-    let (mut writes, mut reads) = (Vec::new(), vec![ReadBack(999, Found::Same)]);
+    let (mut writes, mut reads) = (Vec::new(), vec![ReadBack(999, Found::Same, 1)]);
     for (n, (outcome, found)) in
         outcomes.iter().flat_map(|o| found.iter().map(move |f| (*o, *f))).enumerate()
     {
         let seq = u64::try_from(n).unwrap() + 1_000;
         writes.push(Write(seq, us(8_000), 1, outcome));
-        reads.extend(found.map(|it| ReadBack(seq, it)));
+        reads.extend(found.map(|it| ReadBack(seq, it, 1)));
     }
-    journal.say(Fact::Writes { rows: writes }).say(Fact::Reads { rows: reads });
+    journal
+        .say(Fact::Writes { rows: writes })
+        .say(Fact::Reads { side: String::new(), rows: reads });
     let plain = whole(SYNC).drill.unwrap().rpo.classes;
     let classes = fold(&journal.entries).drill.unwrap().rpo.classes;
     assert_eq!(classes.ok, plain.ok + 1);

@@ -35,6 +35,8 @@ fn attempts(down: i64, up: i64, period: i64, delays: &[(i64, i64)]) -> Vec<Attem
             took_us: u64::try_from(took).unwrap(),
             outcome,
             found: None,
+            copies: 1,
+            elsewhere: None,
         });
         sent_us += period;
     }
@@ -103,7 +105,7 @@ proptest! {
             [&mut acked, &mut refused, &mut unknown][usize::from(*o)].insert(seq);
             writes.push(Write(seq, us(seq), 100, outcome));
             if let Some(it) = found.get(usize::from(*f)) {
-                reads.push(ReadBack(seq, *it));
+                reads.push(ReadBack(seq, *it, 1));
                 at.entry(usize::from(*f)).or_insert_with(BTreeSet::new).insert(seq);
             }
         }
@@ -117,7 +119,7 @@ proptest! {
             if let Fact::Writes { rows } = &mut entry.fact {
                 rows.clone_from(&writes);
             }
-            if let Fact::Reads { rows } = &mut entry.fact {
+            if let Fact::Reads { rows, .. } = &mut entry.fact {
                 rows.clone_from(&reads);
             }
         }

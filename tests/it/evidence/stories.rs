@@ -6,10 +6,11 @@ use holdfast::{
         began::{Began, Objectives, PlannedHypothesis, PlannedPhase, PlannedWitness},
         chain,
         entry::{
-            Anchor, Entry, Fact, Family, Found, Intent, Look, Mark, OnVanish, Outcome, ProcessUse,
-            ReadBack, Sample, UndoClass, VERSION, When, Write,
+            Anchor, Entry, Fact, Family, Found, Intent, Look, Mark, OnVanish, Outcome, ReadBack,
+            UndoClass, VERSION, When, Write,
         },
         index::{EnergyFigures, RunKind},
+        sample::{ProcessUse, Sample},
     },
     verdict::Verdict,
     world::linux::facts::HostFacts,
@@ -221,9 +222,9 @@ impl Story {
                 Found::Absent
             }
             Outcome::Acked => Found::Same,
-            Outcome::Unknown | Outcome::Refused => Found::Absent,
+            Outcome::Unknown | Outcome::Refused | Outcome::Blind => Found::Absent,
         };
-        self.writes().iter().map(|it| ReadBack(it.0, found(it))).collect()
+        self.writes().iter().map(|it| ReadBack(it.0, found(it), 1)).collect()
     }
 
     fn looks(&self) -> Vec<Look> {
@@ -340,7 +341,7 @@ impl Story {
             "route" => step(journal, 5_902, 5_975, "point gateway to standby"),
             "verify" => {
                 journal.at(7_400).say(Fact::Writes { rows: self.writes() });
-                journal.say(Fact::Reads { rows: self.reads() });
+                journal.say(Fact::Reads { side: String::new(), rows: self.reads() });
             }
             _ => {}
         }

@@ -1,8 +1,8 @@
 //! Conversations over real sockets.
 
 mod program;
-mod session;
 mod sql;
+mod standing;
 mod tcp;
 mod tls;
 
@@ -11,8 +11,10 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, FutureExt as _};
 
 use crate::world::{
-    dial::{self, Datagram, Dial, DialError, Handshake, Query, Rows, Sheet, Shown, Talk, Talked},
-    wire::{Login, Program, Session, Wire},
+    dial::{
+        self, Datagram, Dial, DialError, Handshake, Query, Rows, Server, Sheet, Shown, Talk, Talked,
+    },
+    wire::{Program, Standing, Wire},
 };
 
 /// Holds real conversations.
@@ -46,8 +48,8 @@ impl Dial for LinuxDial {
 }
 
 impl Wire for LinuxDial {
-    fn session(&self, login: Login) -> BoxFuture<'_, Result<Box<dyn Session>, DialError>> {
-        session::session(login).boxed()
+    fn standing(&self, server: Server) -> BoxFuture<'_, Result<Box<dyn Standing>, DialError>> {
+        standing::standing(server).boxed()
     }
 
     fn program(&self, argv: Vec<String>) -> BoxFuture<'_, Result<Box<dyn Program>, DialError>> {

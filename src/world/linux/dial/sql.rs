@@ -14,20 +14,16 @@ use futures_util::{
 use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpStream, UnixStream},
+    net::TcpStream,
 };
 use tokio_postgres::{
-    Client, Config, NoTls, SimpleQueryMessage, SimpleQueryStream,
-    config::SslMode,
+    Client, SimpleQueryMessage, SimpleQueryStream,
     tls::{ChannelBinding, TlsConnect, TlsStream},
 };
 use tokio_rustls::TlsConnector;
 
-use super::{
-    tcp::{connect, sort},
-    tls,
-};
-use crate::world::dial::{DialError, Leave, Privacy, Query, Rows, Server, Session, Sheet};
+use super::standing::stand;
+use crate::world::dial::{DialError, Leave, Query, Rows, Server, Session, Sheet};
 
 pub(super) async fn query(it: Query) -> Result<Rows, DialError> {
     let Query { host, port, user, password, database, privacy, statement, write, timeout } = it;
@@ -49,37 +45,8 @@ pub(super) async fn session(it: Session) -> Result<Vec<Sheet>, DialError> {
 
 /// Connects and asks; so many rows of each answer are kept.
 async fn connected(session: Session, kept: usize) -> Result<Vec<Sheet>, DialError> {
-    let it = &session.server;
-    let mut config = Config::new();
-    config.user(&it.user).dbname(&it.database).application_name("holdfast");
-    if let Some(password) = &it.password {
-        config.password(password);
-    }
-    if it.host.starts_with('/') {
-        let path = format!("{}/.s.PGSQL.{}", it.host, it.port);
-        let stream = UnixStream::connect(path).await.map_err(|why| sort(&why))?;
-        let (client, line) = config.connect_raw(stream, NoTls).await.map_err(|why| told(&why))?;
-        return over(line, ask(&client, &session, kept)).await;
-    }
-    // An IPv6 address stands in brackets before its port.
-    let host = if it.host.contains(':') { format!("[{}]", it.host) } else { it.host.clone() };
-    let stream = connect(&format!("{host}:{}", it.port)).await?;
-    match &it.privacy {
-        Privacy::Plain => {
-            config.ssl_mode(SslMode::Disable);
-            let (client, line) =
-                config.connect_raw(stream, NoTls).await.map_err(|why| told(&why))?;
-            over(line, ask(&client, &session, kept)).await
-        }
-        Privacy::Tls(trusted) => {
-            config.ssl_mode(SslMode::Require);
-            let name = ServerName::try_from(it.host.clone())
-                .map_err(|_| DialError::NotACall(format!("`{}` is no name", it.host)))?;
-            let tls = Tls { config: tls::strict(trusted.as_deref())?, name };
-            let (client, line) = config.connect_raw(stream, tls).await.map_err(|why| told(&why))?;
-            over(line, ask(&client, &session, kept)).await
-        }
-    }
+    let (client, line) = stand(&session.server).await?;
+    over(line, ask(&client, &session, kept)).await
 }
 
 /// Keeps the line going while something is asked over it.

@@ -4,9 +4,7 @@
 use futures_util::future::{BoxFuture, FutureExt as _};
 use rustls::pki_types::ServerName;
 use tokio::{net::UnixStream, task::JoinHandle};
-use tokio_postgres::{
-    Client, Config, Connection, NoTls, SimpleQueryMessage, config::SslMode, tls::TlsStream,
-};
+use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage, config::SslMode};
 
 use super::{
     sql::{Tls, innermost, told},
@@ -14,21 +12,26 @@ use super::{
     tls,
 };
 use crate::world::{
-    dial::{DialError, Privacy},
-    wire::{Login, Session, Table, Unsaid},
+    dial::{DialError, Privacy, Server},
+    wire::{Standing, Table, Unsaid},
 };
 
-/// Connects. What this runs on must go on for as long as the session.
-pub(super) async fn session(it: Login) -> Result<Box<dyn Session>, DialError> {
+/// What carries a connection: it must be driven for as long as anything is asked.
+pub(super) type Line = BoxFuture<'static, Result<(), tokio_postgres::Error>>;
+
+/// Connects.
+pub(super) async fn stand(it: &Server) -> Result<(Client, Line), DialError> {
     let mut config = Config::new();
     config.user(&it.user).dbname(&it.database).application_name("holdfast");
     if let Some(password) = &it.password {
         config.password(password);
     }
+    let told = |why: tokio_postgres::Error| told(&why);
     if it.host.starts_with('/') {
         let path = format!("{}/.s.PGSQL.{}", it.host, it.port);
         let stream = UnixStream::connect(path).await.map_err(|why| sort(&why))?;
-        return Ok(kept(config.connect_raw(stream, NoTls).await.map_err(|why| told(&why))?));
+        let (client, line) = config.connect_raw(stream, NoTls).await.map_err(told)?;
+        return Ok((client, line.boxed()));
     }
     // An IPv6 address stands in brackets before its port.
     let host = if it.host.contains(':') { format!("[{}]", it.host) } else { it.host.clone() };
@@ -36,30 +39,29 @@ pub(super) async fn session(it: Login) -> Result<Box<dyn Session>, DialError> {
     match &it.privacy {
         Privacy::Plain => {
             config.ssl_mode(SslMode::Disable);
-            Ok(kept(config.connect_raw(stream, NoTls).await.map_err(|why| told(&why))?))
+            let (client, line) = config.connect_raw(stream, NoTls).await.map_err(told)?;
+            Ok((client, line.boxed()))
         }
         Privacy::Tls(trusted) => {
             config.ssl_mode(SslMode::Require);
             let name = ServerName::try_from(it.host.clone())
                 .map_err(|_| DialError::NotACall(format!("`{}` is no name", it.host)))?;
             let tls = Tls { config: tls::strict(trusted.as_deref())?, name };
-            Ok(kept(config.connect_raw(stream, tls).await.map_err(|why| told(&why))?))
+            let (client, line) = config.connect_raw(stream, tls).await.map_err(told)?;
+            Ok((client, line.boxed()))
         }
     }
 }
 
-/// Keeps the line going beside whatever is said over it.
-fn kept<S, T>((client, line): (Client, Connection<S, T>)) -> Box<dyn Session>
-where
-    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
-    T: TlsStream + Unpin + Send + 'static,
-{
+/// Connects, and keeps the connection. What this runs on must go on for as long.
+pub(super) async fn standing(it: Server) -> Result<Box<dyn Standing>, DialError> {
+    let (client, line) = stand(&it).await?;
     let line = tokio::spawn(async move {
         if let Err(why) = line.await {
-            tracing::debug!("a session ended: {}", innermost(&why));
+            tracing::debug!("a connection ended: {}", innermost(&why));
         }
     });
-    Box::new(Kept { client, line })
+    Ok(Box::new(Kept { client, line }))
 }
 
 struct Kept {
@@ -74,7 +76,7 @@ impl Drop for Kept {
     }
 }
 
-impl Session for Kept {
+impl Standing for Kept {
     fn stands(&self) -> bool {
         !self.client.is_closed()
     }
