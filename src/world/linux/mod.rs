@@ -16,6 +16,7 @@ pub mod load;
 pub mod net;
 pub mod proc;
 mod ptrace;
+pub mod secrets;
 pub mod served;
 pub mod state;
 pub mod store;
@@ -44,6 +45,7 @@ pub fn world(program: PathBuf) -> Result<World, HostError> {
         rules: Arc::default(),
         act: 0,
         bounds: Arc::default(),
+        secrets: Arc::default(),
         run_folder: None,
     })
 }
