@@ -15,6 +15,7 @@ mod guard;
 mod host_file;
 pub mod kinds_page;
 mod play;
+mod postgres;
 mod recover;
 pub mod report;
 mod runs;

@@ -26,6 +26,7 @@ mod manifest;
 mod net;
 mod pipelines;
 mod postgres;
+mod postgres_drills;
 mod probes;
 mod runs;
 mod sandbox;
