@@ -47,6 +47,15 @@ pub(super) struct Asked {
     every: Span,
 }
 
+/// What was observed before a run was resumed.
+#[derive(Debug, Clone, Default)]
+pub struct Before {
+    /// Looks, by the name of the hypothesis.
+    pub looks: BTreeMap<String, Vec<Look>>,
+    /// The number of the witness's next record.
+    pub first: u64,
+}
+
 /// What the observer looks at.
 pub(super) struct Watch {
     /// Probes, as their hypotheses have them.
@@ -57,6 +66,8 @@ pub(super) struct Watch {
     pub(super) processes: BTreeMap<String, ProcessTarget>,
     /// The prefix of the witness's records.
     pub(super) run: String,
+    /// The number of the witness's next record.
+    pub(super) first: u64,
     /// What measures energy.
     pub(super) meter: FindMeter,
 }
@@ -79,7 +90,7 @@ impl Observer {
     /// Starts looking.
     pub fn start(
         script: &Script,
-        run: &str,
+        (run, before): (&str, &Before),
         (world, meter): (&World, FindMeter),
     ) -> Result<Self, HostError> {
         let (put, rows) = mpsc::channel(ROWS_MAX);
@@ -96,6 +107,7 @@ impl Observer {
             witness: script.witness.clone(),
             processes: script.processes.clone(),
             run: run.to_owned(),
+            first: before.first,
             meter,
         };
         let ears = (cue.subscribe(), heard.subscribe());
@@ -105,7 +117,10 @@ impl Observer {
             thread::start("observer", work).map_err(|why| HostError::os("start a thread", why))?;
         Ok(Self {
             names: all.iter().map(|it| it.name.clone()).collect(),
-            looks: all.iter().map(|_| Vec::new()).collect(),
+            looks: all
+                .iter()
+                .map(|it| before.looks.get(&it.name).cloned().unwrap_or_default())
+                .collect(),
             asked: all.iter().map(|_| BTreeSet::new()).collect(),
             rows,
             cue,
@@ -124,6 +139,11 @@ impl Observer {
     /// Has the witness stop and read back.
     pub fn read_back(&self) {
         self.cue.send_replace(Cue::ReadBack);
+    }
+
+    /// Has the witness be silent: it has read back before.
+    pub fn rest(&self) {
+        self.cue.send_replace(Cue::Wait);
     }
 
     /// Whether the witness can write, or why it cannot; none while it does not know yet.
@@ -249,7 +269,8 @@ fn look_all(
         let sampler = Sampler::new(watch.processes, watch.meter, world.clone());
         let sampling = sampler.run(rows.clone(), end.clone());
         if let Some(it) = watch.witness {
-            tasks.spawn(witness::witness(it, watch.run, (world.clone(), rows.clone()), cue));
+            let names = (watch.run, watch.first);
+            tasks.spawn(witness::witness(it, names, (world.clone(), rows.clone()), cue));
         }
         let looking = async {
             // Whoever holds the other end may also just vanish.

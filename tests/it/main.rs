@@ -10,6 +10,7 @@ mod artifacts;
 mod beside;
 mod chaos;
 mod consent;
+mod course;
 mod crash;
 mod demo;
 mod docs;
