@@ -5,6 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use clap::{Args, Subcommand};
 
 use crate::{
+    about::Need,
     cli::{
         args, consent, exit::Exit, host_file, outside::Around, runs, script, show, signals, vars,
     },
@@ -17,7 +18,7 @@ use crate::{
     script::{lines::Script, load::Load},
     world::{
         host::HostError,
-        linux::{self, state::StateFolder},
+        linux::{self, powers, state::StateFolder},
         rules::Rules,
         stop::Stop,
     },
@@ -237,6 +238,7 @@ fn dry_run(script: &Script, (rules, seed): (&Rules, Option<u64>)) -> Exit {
         exit = Exit::Refused;
     }
     for it in all {
+        let needs: Vec<String> = it.kind.about.needs.iter().map(|it| needed(*it)).collect();
         let class = match it.kind.class {
             UndoClass::Kernel => "the kernel goes back if we vanish",
             UndoClass::Guardian => "the guardian goes back if we vanish",
@@ -258,6 +260,15 @@ fn dry_run(script: &Script, (rules, seed): (&Rules, Option<u64>)) -> Exit {
                 exit = Exit::Refused;
             }
         }
+        needs.iter().for_each(show::line);
     }
     exit
+}
+
+/// Whether what a kind needs is here, and if not, how a person gives it.
+fn needed(need: Need) -> String {
+    match powers::have(need) {
+        Ok(how) => format!("    needs {}: yes, {how}", need.word()),
+        Err(why) => format!("    needs {}: no, {why}: {}", need.word(), need.remedy()),
+    }
 }

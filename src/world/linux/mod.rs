@@ -13,6 +13,7 @@ pub mod hold;
 pub mod host;
 pub mod load;
 pub mod net;
+pub mod powers;
 pub mod proc;
 mod ptrace;
 pub mod secrets;
