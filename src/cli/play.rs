@@ -5,6 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use clap::{Args, Subcommand};
 
 use crate::{
+    about::Need,
     cli::{
         args, consent, exit::Exit, host_file, outside::Around, runs, script, show, signals, vars,
     },
@@ -20,7 +21,7 @@ use crate::{
     world::{
         World,
         host::HostError,
-        linux::{self, state::StateFolder},
+        linux::{self, powers, state::StateFolder},
         rules::{Environment, Rules},
         stop::Stop,
     },
@@ -288,6 +289,7 @@ fn dry_run(script: &Script, (rules, seed): (&Rules, Option<u64>)) -> Exit {
         exit = Exit::Refused;
     }
     for it in all {
+        let needs: Vec<String> = it.kind.about.needs.iter().map(|it| needed(*it)).collect();
         let class = match it.kind.class {
             UndoClass::Kernel => "the kernel goes back if we vanish",
             UndoClass::Guardian => "the guardian goes back if we vanish",
@@ -309,6 +311,15 @@ fn dry_run(script: &Script, (rules, seed): (&Rules, Option<u64>)) -> Exit {
                 exit = Exit::Refused;
             }
         }
+        needs.iter().for_each(show::line);
     }
     exit
+}
+
+/// Whether what a kind needs is here, and if not, how a person gives it.
+fn needed(need: Need) -> String {
+    match powers::have(need) {
+        Ok(how) => format!("    needs {}: yes, {how}", need.word()),
+        Err(why) => format!("    needs {}: no, {why}: {}", need.word(), need.remedy()),
+    }
 }

@@ -8,6 +8,7 @@ mod measured;
 mod order;
 mod secrets;
 mod tolerances;
+mod unprivileged;
 mod web;
 
 use std::{fmt::Write as _, fs, os::unix::process::ExitStatusExt as _};

@@ -14,6 +14,7 @@ pub mod host;
 pub mod inbox;
 pub mod load;
 pub mod net;
+pub mod powers;
 pub mod proc;
 mod ptrace;
 pub mod secrets;
