@@ -14,7 +14,7 @@ pub fn have(need: Need) -> Result<String, String> {
         Need::ReadAll => capability(2, "CAP_DAC_READ_SEARCH"),
         Need::Limits => Ok(capability(24, "CAP_SYS_RESOURCE").unwrap_or_else(|_| own())),
         Need::Network => capability(12, "CAP_NET_ADMIN"),
-        Need::Trace => capability(19, "CAP_SYS_PTRACE").or_else(trace_own),
+        Need::Trace => capability(19, "CAP_SYS_PTRACE").or_else(|why| trace_own(&why)),
         Need::Groups => groups(),
         Need::Systemd => systemd(),
         Need::Docker => docker(),
@@ -37,7 +37,7 @@ fn own() -> String {
     format!("for processes of user {uid} alone")
 }
 
-fn trace_own(why: String) -> Result<String, String> {
+fn trace_own(why: &str) -> Result<String, String> {
     let scope = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
     match scope.trim() {
         "" | "0" => Ok(own()),
