@@ -147,7 +147,7 @@ async fn obey(what: What, dir: &Path, json: bool) -> Result<ExitCode, PairError>
     let said = match what {
         What::Up(Up { replication, link_delay, tools }) => {
             let (dir, program) = (dir.to_owned(), own_program());
-            let settings = Settings { dir, replication, link_delay, tools, program };
+            let settings = Settings { dir, tools, replication, link_delay, program };
             show(&pair::up(&settings).await?, &settings.dir, json);
             return Ok(ExitCode::SUCCESS);
         }

@@ -30,6 +30,7 @@ mod postgres_drills;
 mod probes;
 mod runs;
 mod sandbox;
+mod sandbox_drills;
 mod scenarios;
 mod schema;
 mod stage;

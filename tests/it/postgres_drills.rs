@@ -170,6 +170,19 @@ fn rows_altered_behind_the_database_s_back_are_named_and_put_right() {
 }
 
 #[test]
+fn a_migration_is_cut_over_and_rolled_back_and_no_commit_is_lost() {
+    let Some(pair) = Pair::up(&[]) else { return };
+    let played = pair.play("migration");
+    assert_eq!(played.code(), 0, "{}", played.said());
+    let (old, new) = (pair.records("a", &played.id()), pair.records("restored", &played.id()));
+    assert!(played.acknowledged().iter().all(|it| old.contains(it)), "all is in the old system");
+    let only_new: BTreeSet<_> = new.difference(&old).collect();
+    assert!(only_new.is_empty(), "{only_new:?}");
+    assert!(!new.is_empty() && new.len() < old.len(), "it was cut over, and rolled back");
+    assert_eq!(pair.sql("a", "show default_transaction_read_only"), "off");
+}
+
+#[test]
 fn a_postgresql_that_is_missing_is_refused_by_the_name_of_its_package() {
     let stage = Stage::empty();
     let up = stage.run(&["sandbox", "postgres", "up", "--tools", "/nonexistent"]);
