@@ -275,11 +275,14 @@ fn a_runner_that_dies_in_every_phase_leaves_a_drill_that_is_played_to_its_end() 
     }
     let code = wait(&mut runner, Duration::from_mins(2));
     let all = entries(&stage);
-    assert_eq!(code, Some(0), "{:?}", why(&stage));
+    assert!(matches!(code, Some(0 | 4)), "{code:?}: {:?}", why(&stage));
     let resumed = all.iter().filter(|it| matches!(it.fact, Fact::Course(Course::Resumed(_))));
     assert_eq!(resumed.count(), DEATHS.len());
     let seen = evidence::fold(&all);
-    assert_eq!(seen.verdict, Verdict::Pass, "{:?}", seen.why);
+    // Nobody may have written in the moment before the fault, and then no loss can be ruled out.
+    let fits = |it: &&String| it.contains(": pass, ") || it.starts_with("data loss: inconclusive");
+    assert!(seen.why.iter().all(|it| fits(&it)), "{:?}", seen.why);
+    assert!(seen.verdict < Verdict::Fail, "{:?}", seen.why);
     let road = seen.course.unwrap();
     assert!(road.steps.iter().all(|it| it.state.word() == "done"), "{:?}", road.steps);
     let mut applied: BTreeMap<&str, u32> = BTreeMap::new();
