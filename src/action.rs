@@ -28,6 +28,9 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     const ABOUT: &'static About;
     /// Who goes back if we vanish?
     const CLASS: UndoClass;
+    /// Whether [`Self::effect`] can tell from the world alone that it was done: then a runner that
+    /// vanished in the middle leaves no question.
+    const CONFIRMS: bool = false;
     /// It only looks, and what it showed is all that comes of it.
     const LOOKS: bool = false;
     /// All that going back needs. It is on disk before anything changes.
@@ -156,6 +159,9 @@ pub struct ActionKind {
     read: Reader,
     schema: fn(&mut SchemaGenerator) -> Schema,
     undo: for<'a> fn(&'a Value, &'a World) -> BoxFuture<'a, Result<(), Failure>>,
+    /// Whether [`Self::confirm`] can tell from the world alone that it was done.
+    pub confirms: bool,
+    confirm: for<'a> fn(&'a Value, &'a World) -> BoxFuture<'a, Result<Effect, Failure>>,
 }
 
 impl ActionKind {
@@ -182,6 +188,10 @@ impl ActionKind {
             undo: |kept, world| {
                 async move { A::undo(&A::Undo::deserialize(kept)?, world).await }.boxed()
             },
+            confirms: A::CONFIRMS,
+            confirm: |kept, world| {
+                async move { A::effect(&A::Undo::deserialize(kept)?, world).await }.boxed()
+            },
         }
     }
 
@@ -199,6 +209,11 @@ impl ActionKind {
         out: &mut Vec<Diagnostic>,
     ) -> Option<Box<dyn AnyAction>> {
         (self.read)(doc, id, at, out)
+    }
+
+    /// Looks whether it was done, from what the journal kept.
+    pub async fn confirm(&self, kept: &Value, world: &World) -> Result<Effect, Failure> {
+        (self.confirm)(kept, world).await
     }
 
     /// Goes back from what the journal kept.

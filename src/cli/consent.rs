@@ -8,7 +8,7 @@ use std::{
 use crate::{
     cli::{args, exit::Exit, script::Read, show},
     evidence::approval::{NAMESPACE, NoApproval, Plan, approval},
-    journal::began::Approval,
+    journal::began::{Approval, Began},
     world::{
         linux::facts,
         rules::{Environment, Rules},
@@ -140,6 +140,20 @@ fn enough(one: &Read, rules: &Rules, approvals: &[Approval]) -> Result<(), Exit>
     );
     tell(one, rules);
     Err(Exit::Refused)
+}
+
+/// Whether a run that was approved may go on under whoever resumes it.
+pub(super) fn stands(began: &Began, rules: &Rules) -> Result<(), String> {
+    if rules.environment != Some(Environment::Production) {
+        return Ok(());
+    }
+    let operator = facts::operator();
+    let others: BTreeSet<_> =
+        began.approvals.iter().map(|it| &it.name).filter(|it| **it != operator).collect();
+    if others.len() >= APPROVERS {
+        return Ok(());
+    }
+    Err(format!("{operator} approved it, and on a production machine cannot run it, too"))
 }
 
 /// Says how the plan is approved.

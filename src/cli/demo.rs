@@ -139,7 +139,9 @@ fn play_one(
     let script = read.ok_or_else(|| render(&source, &complaints, show::coloured()))?;
     let file = (source.path(), source.text());
     let (program, approvals) = (args::program(), Vec::new());
-    let order = Order { script: &script, file, seed: None, state, program, approvals };
+    let (rehearse, lines) = (false, show::answers);
+    let script = &script;
+    let order = Order { script, file, seed: None, state, program, approvals, rehearse, lines };
     let (ending, exit) = play::play(
         &order,
         &Rules { environment: Some(Environment::Sandbox), ..Rules::default() },

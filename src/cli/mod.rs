@@ -8,6 +8,7 @@ mod args;
 mod check;
 mod consent;
 mod demo;
+mod drill;
 pub mod exit;
 pub mod explain;
 mod guard;
@@ -15,6 +16,7 @@ mod host_file;
 pub mod kinds_page;
 mod outside;
 mod play;
+mod postgres;
 mod recover;
 pub mod report;
 mod runs;
@@ -55,7 +57,7 @@ enum Command {
     Chaos(play::Play),
     /// Play disaster-recovery drills, and measure them.
     #[command(subcommand)]
-    Drill(play::Play),
+    Drill(drill::Drill),
     /// Read scenario and drill files and complain of every mistake; touch nothing.
     Check(check::CheckArgs),
     /// Say what a fault, step or probe does and how it is written.
@@ -102,7 +104,7 @@ pub fn main() -> ExitCode {
         Command::Demo(it) => demo::run(&it),
         Command::Agent(it) => return agent::run(*it, state.root()),
         Command::Chaos(it) => play::run(&it, RunKind::Scenario, &state),
-        Command::Drill(it) => play::run(&it, RunKind::Drill, &state),
+        Command::Drill(it) => drill::run(&it, &state),
         Command::Check(it) => check::run(&it, &state),
         Command::Explain(it) => explain::run(&it),
         Command::Schema(it) => schema::run(&it),

@@ -11,15 +11,18 @@ use crate::{
     },
     engine::{
         conditions,
+        desk::{Listener, Teller},
+        kit::Kit,
         run::{self, Ending, NoRun, Order},
     },
     journal::{entry::UndoClass, index::RunKind},
     registry,
     script::{lines::Script, load::Load},
     world::{
+        World,
         host::HostError,
         linux::{self, powers, state::StateFolder},
-        rules::Rules,
+        rules::{Environment, Rules},
         stop::Stop,
     },
 };
@@ -39,6 +42,7 @@ pub(super) enum Play {
 
 /// What `run` is told.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(super) struct RunArgs {
     /// The files.
     #[arg(required = true, value_name = "FILE")]
@@ -58,6 +62,9 @@ pub(super) struct RunArgs {
     /// An approver's signature over the plan (`--dry-run` tells how it is made); repeatable.
     #[arg(long, value_name = "FILE")]
     approve: Vec<PathBuf>,
+    /// Have a drill's questions answered by its file, which is marked as a rehearsal.
+    #[arg(long)]
+    rehearse: bool,
     /// Print every line of the journal as it is written, one JSON object a line.
     #[arg(long, conflicts_with = "dry_run")]
     json: bool,
@@ -83,6 +90,13 @@ pub(super) fn run(it: &Play, kind: RunKind, state: &StateFolder) -> Exit {
 }
 
 fn run_files(it: &RunArgs, kind: RunKind, state: &StateFolder) -> Exit {
+    if it.rehearse && kind == RunKind::Scenario {
+        show::error(
+            "scenarios ask nothing, so there is nothing to rehearse",
+            "leave --rehearse out",
+        );
+        return Exit::Usage;
+    }
     let known = match vars::vars(state, &it.set, true) {
         Ok(it) => it,
         Err(why) => {
@@ -113,6 +127,9 @@ fn run_files(it: &RunArgs, kind: RunKind, state: &StateFolder) -> Exit {
         Ok(it) => it,
         Err(exit) => return exit,
     };
+    if it.rehearse && rules.environment == Some(Environment::Production) {
+        return refused(&NoRun::Rehearsal);
+    }
     if it.dry_run {
         return scripts.iter().fold(Exit::Pass, |worst, one| {
             let exit = dry_run(&one.script, (&rules, it.seed));
@@ -131,7 +148,9 @@ fn run_files(it: &RunArgs, kind: RunKind, state: &StateFolder) -> Exit {
     for (one, approvals) in scripts.iter().zip(approved) {
         let file = (one.source.path(), one.source.text());
         let (seed, program) = (it.seed, args::program());
-        let order = Order { script: &one.script, file, seed, state, program, approvals };
+        let (rehearse, lines) = (it.rehearse, show::answers);
+        let script = &one.script;
+        let order = Order { script, file, seed, state, program, approvals, rehearse, lines };
         let audience = if it.json { Audience::Machines } else { Audience::People };
         let exit = play(&order, &rules, &Stop::default(), audience).1;
         worst = worst.and(exit);
@@ -149,18 +168,31 @@ pub(super) fn play(
     stop: &Stop,
     audience: Audience,
 ) -> (Option<Ending>, Exit) {
+    playing((order.state, ""), rules, (stop, audience), async |world, kit, stop, ears| {
+        run::run(order, (world, kit), stop, ears).await
+    })
+}
+
+/// Has something played, a run that goes on by its id, and says how it ended.
+pub(super) fn playing(
+    (state, run): (&StateFolder, &str),
+    rules: &Rules,
+    (stop, audience): (&Stop, Audience),
+    what: impl AsyncFnOnce(World, &Kit, Stop, (Listener, Teller)) -> Result<Ending, NoRun>,
+) -> (Option<Ending>, Exit) {
     let ended = signals::block_on(stop, async {
-        let world = linux::world(order.program.clone())?.ruled(rules.clone());
-        let mut progress = show::Progress::default();
+        let world = linux::world(args::program())?.ruled(rules.clone());
+        let mut progress = show::Progress::of(run);
         let listener = Box::new(move |entry: &_| match audience {
             Audience::People => progress.tell(entry),
             Audience::Machines => show::json(entry),
         });
-        run::run(order, (world, &registry::kit()), stop.clone(), listener).await
+        let teller = Box::new(|text: &str| show::talk(text));
+        what(world, &registry::kit(), stop.clone(), (listener, teller)).await
     });
     match ended {
         Ok(Ok(ending)) => {
-            let exit = told(&ending, order.state, audience);
+            let exit = told(&ending, state, audience);
             (Some(ending), exit)
         }
         Ok(Err(why)) => (None, refused(&why)),
@@ -192,8 +224,25 @@ fn told(ending: &Ending, state: &StateFolder, audience: Audience) -> Exit {
 }
 
 fn refused(why: &NoRun) -> Exit {
-    use crate::world::linux::state::StateError;
+    let waiting = |run: &String| {
+        format!("type `holdfast drill resume {run}` to go on, or `holdfast drill abort {run}`")
+    };
     let help = match why {
+        NoRun::Waiting(run) => waiting(run),
+        NoRun::Rehearsal => "play it for real, or on a machine that is no production".to_owned(),
+        NoRun::NotResumable(_) => "`drill status` tells how it stands".to_owned(),
+        NoRun::Unsettled(_) => {
+            "look at each, and say --done STEP or --again STEP; nothing was touched".to_owned()
+        }
+        other => refusal(other).to_owned(),
+    };
+    show::error(why, &help);
+    if matches!(why, NoRun::Residue(_)) { Exit::Residue } else { Exit::Refused }
+}
+
+fn refusal(why: &NoRun) -> &'static str {
+    use crate::world::linux::state::StateError;
+    match why {
         NoRun::State(StateError::Busy { .. }) => {
             "wait until it has ended, or name another folder with --state"
         }
@@ -201,10 +250,12 @@ fn refused(why: &NoRun) -> Exit {
         NoRun::Residue(_) => "type `holdfast recover`",
         NoRun::Refused { .. } => "look with --dry-run; nothing was touched",
         NoRun::NotNow(_) => "wait until it is so; nothing was touched",
-        NoRun::Host(_) => "nothing was touched",
-    };
-    show::error(why, help);
-    if matches!(why, NoRun::Residue(_)) { Exit::Residue } else { Exit::Refused }
+        NoRun::Host(_)
+        | NoRun::Waiting(_)
+        | NoRun::Rehearsal
+        | NoRun::NotResumable(_)
+        | NoRun::Unsettled(_) => "nothing was touched",
+    }
 }
 
 /// Says what would be done.

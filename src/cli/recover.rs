@@ -47,6 +47,12 @@ fn tell(run: &str, healed: &Healed, state: &StateFolder) -> Exit {
     match healed {
         Healed::Ended | Healed::Nothing => show::line(format!("{run}: nothing stood")),
         Healed::Clean { undone } => show::line(format!("{run}: {undone} acts were taken down")),
+        Healed::Suspended { undone } => {
+            show::line(format!("{run}: {undone} acts were taken down, and the drill waits"));
+            show::talk(format!(
+                "help: `holdfast drill resume {run}` goes on, `holdfast drill abort {run}` ends it"
+            ));
+        }
         Healed::Unsealed(why) => {
             show::line(format!("{run}: nothing stands, but it is not sealed: could not {why}"));
             return Exit::Inconclusive;

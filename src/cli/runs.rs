@@ -7,11 +7,11 @@ use serde_json::json;
 
 use crate::{
     cli::{args, exit::Exit, report, show, signals},
-    engine::recover::{Healed, recover},
+    engine::recover::{self, Then},
     evidence::{
         fold::{self, Evidence},
-        folder,
-        timeline::ActState,
+        folder, say,
+        timeline::{ActState, MomentKind},
     },
     journal::{chain, index::RunKind},
     registry,
@@ -73,9 +73,36 @@ fn standing(it: &Evidence, open: &[String]) -> &'static str {
     match (&it.stated, open.contains(&it.run.id)) {
         (Some(stated), false) => stated.verdict.word(),
         (Some(_), true) => "unsealed",
+        (None, true) if waits(it) => "waits",
         (None, true) => "open",
         (None, false) => "not ended",
     }
+}
+
+/// Whether its runner vanished, and nobody has resumed or ended it.
+fn waits(it: &Evidence) -> bool {
+    let moments = it.timeline.moments.iter().map(|it| it.what);
+    let mut last = moments.filter(|it| {
+        matches!(it, MomentKind::Guardian | MomentKind::Recover | MomentKind::Resumed)
+    });
+    let last = last.next_back();
+    it.run.kind == Some(RunKind::Drill) && last.is_some_and(|it| it != MomentKind::Resumed)
+}
+
+/// What is asked and not decided, one line each.
+fn open_questions(it: &Evidence) -> Vec<String> {
+    let questions = it.course.iter().flat_map(|it| &it.questions);
+    let open = questions.filter(|it| it.decided.is_none());
+    open.map(|it| {
+        let (asked, given) = (&it.asked, say::count(it.answers.len()));
+        let who = if asked.who.is_empty() { "who may use this state folder" } else { "" };
+        let who = if who.is_empty() { asked.who.join(", ") } else { who.to_owned() };
+        format!(
+            "asked: {} “{}”: {} ({} of {} answered; {who} may)",
+            asked.step, asked.name, asked.text, given, asked.persons
+        )
+    })
+    .collect()
 }
 
 /// Lists runs, the newest first.
@@ -143,13 +170,17 @@ pub(super) fn status(it: &StatusArgs, state: &StateFolder) -> Exit {
         let phase = phase.map(|it| it.name.as_str());
         let id = &seen.run.id;
         let told = json!({ "run": id, "title": seen.run.title, "state": standing(&seen, &open),
-            "phase": phase, "stands": stands, "why": seen.why });
+            "phase": phase, "stands": stands, "why": seen.why,
+            "asked": open_questions(&seen) });
         show::line(told.to_string());
         return Exit::Pass;
     }
     show::line(format!("{}  {}  {}", seen.run.id, standing(&seen, &open), seen.run.title));
     if let Some(phase) = phase.filter(|_| seen.stated.is_none()) {
         show::line(format!("phase: {}", phase.name));
+    }
+    for asked in open_questions(&seen).iter().filter(|_| seen.stated.is_none()) {
+        show::line(asked);
     }
     for it in &stands {
         show::line(format!("stands: {}: {}", it.name, it.will));
@@ -182,8 +213,8 @@ pub(super) fn abort(it: &AbortArgs, state: &StateFolder) -> Exit {
         match state.lock() {
             // Nobody plays it: its runner died, and what it left is ours to take down.
             Ok(_lock) => {
-                let all = recover(state, &world, &registry::kit()).await;
-                Ok(all.map(|all| all.iter().all(|it| Healed::clean(&it.1))))
+                let (kit, then) = (registry::kit(), Then::End);
+                Ok(Ok(recover::one(state, &it.run, then, (&world, &kit)).await.clean()))
             }
             Err(StateError::Busy { holder, .. }) => {
                 let runner = holder.trim().parse().ok();

@@ -2,13 +2,23 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::getpgrp,
+    termios::tcgetpgrp,
+};
+use tokio::sync::mpsc;
+
 use crate::{
+    engine::counter::Lines,
     evidence::say,
     journal::{
         chain,
+        course::{Course, Sort},
         entry::{Entry, Fact, Mark, Outcome},
     },
     verdict::Verdict,
+    world::thread,
 };
 
 /// A line of data. A reader who has gone away is no reason to panic.
@@ -46,6 +56,36 @@ pub fn ask(question: &str) -> Option<bool> {
     Some(heard.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
+/// How long a look at the terminal takes: whoever types does not notice.
+const TYPED_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
+
+/// What is typed at the terminal from here on, line by line; none if nobody is there.
+pub fn answers() -> Option<Lines> {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return None;
+    }
+    let (put, lines) = mpsc::unbounded_channel();
+    let read = move || {
+        let mut line = String::new();
+        while !put.is_closed() {
+            let stdin = std::io::stdin();
+            // In a shell's background, reading would stop us.
+            let mine = tcgetpgrp(&stdin).is_ok_and(|it| it == getpgrp());
+            let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
+            if !poll(&mut fds, Some(&TYPED_EVERY)).is_ok_and(|n| n > 0) || !mine {
+                continue;
+            }
+            line.clear();
+            match stdin.read_line(&mut line) {
+                Ok(0) | Err(_) => return,
+                Ok(_) if put.send(line.clone()).is_err() => return,
+                Ok(_) => {}
+            }
+        }
+    };
+    thread::start("terminal", read).is_ok().then_some(lines)
+}
+
 /// Whether talk may have colours.
 pub fn coloured() -> bool {
     std::io::stderr().is_terminal() && super::args::setting("NO_COLOR").is_none()
@@ -69,6 +109,7 @@ pub fn verdict(it: Verdict) -> String {
 #[derive(Debug, Default)]
 pub struct Progress {
     began: Option<u64>,
+    run: String,
     acked: u64,
     failed: u64,
     told: (u64, u64),
@@ -88,7 +129,10 @@ impl Progress {
     fn words(&mut self, fact: &Fact) -> Option<String> {
         let name = |act: &u32| self.names.get(act).cloned().unwrap_or_default();
         Some(match fact {
-            Fact::Began(it) => format!("{} · {} · seed {}", it.title, it.run, it.seed),
+            Fact::Began(it) => {
+                self.run.clone_from(&it.run);
+                format!("{} · {} · seed {}", it.title, it.run, it.seed)
+            }
             Fact::PhaseBegan { phase } => format!("▸ {phase}"),
             Fact::Intent(it) => {
                 self.names.insert(it.act, it.name.clone());
@@ -128,9 +172,52 @@ impl Progress {
                 self.told = (self.acked, self.failed);
                 format!("    witness: {} acknowledged, {} not", self.acked, self.failed)
             }
+            Fact::Course(it) => return self.course(it),
             Fact::Aborted { why } => format!("    aborted: {why}"),
             Fact::Ended { verdict: it, .. } => format!("■ {}", verdict(*it)),
             _ => return None,
+        })
+    }
+}
+
+impl Progress {
+    /// Tells of this run.
+    pub fn of(run: &str) -> Self {
+        Self { run: run.to_owned(), ..Self::default() }
+    }
+
+    fn course(&mut self, it: &Course) -> Option<String> {
+        let run = &self.run;
+        Some(match it {
+            Course::Asked(it) => {
+                let (step, name, text) = (&it.step, &it.name, &it.text);
+                let ways = match it.sort {
+                    Sort::Gate => format!("holdfast drill decide {run} {step} go|no-go"),
+                    Sort::Manual => format!("holdfast drill decide {run} {step} done|not-done"),
+                    Sort::Approval => {
+                        format!("holdfast drill approve {run} {step} --signature FILE")
+                    }
+                };
+                let who = match (it.who.as_slice(), it.persons) {
+                    ([], 1) => String::new(),
+                    ([], n) => format!(" ({n} people)"),
+                    (who, n) => format!(" ({n} of {})", who.join(", ")),
+                };
+                format!("  ? {step} {name}{who}: {text}\n             answer: {ways}")
+            }
+            Course::Answered(it) => {
+                let note =
+                    if it.note.is_empty() { String::new() } else { format!(": {}", it.note) };
+                format!("    {} said {}{note} ({})", it.whose(), it.word.word(), it.voice.word())
+            }
+            Course::TurnedAway { by, why, .. } => format!("    {by} was turned away: {why}"),
+            Course::Decided { outcome, why, .. } => format!("    {}: {why}", outcome.word()),
+            Course::Passed { step, why } => format!("    {step} was not done: {why}"),
+            Course::Resumed(it) => {
+                let gap = say::length_u(it.gap_us);
+                format!("▸ resumed by {} after {gap}", it.operator)
+            }
+            Course::Began { .. } | Course::Ended { .. } => return None,
         })
     }
 }

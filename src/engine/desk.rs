@@ -5,6 +5,7 @@
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeSet,
+    path::PathBuf,
     time::Duration,
 };
 
@@ -14,8 +15,10 @@ use crate::{
     action::ActionKind,
     engine::{
         back::{Left, back},
+        counter::Counter,
         index::Keeper,
         observe::Observer,
+        past::{self, Past},
         veil::veiled,
     },
     evidence,
@@ -37,6 +40,9 @@ const ANCHOR: Duration = Duration::from_mins(1);
 /// Who is told of each line as it is written.
 pub type Listener = Box<dyn FnMut(&Entry)>;
 
+/// Who says something to the one at the terminal.
+pub type Teller = Box<dyn FnMut(&str)>;
+
 /// What a player works with.
 pub struct Desk {
     /// The run's id.
@@ -47,11 +53,18 @@ pub struct Desk {
     pub stop: Stop,
     /// Every action there is.
     pub kinds: Vec<&'static ActionKind>,
+    /// Where questions are answered.
+    pub counter: Counter,
+    /// What was done before the run was resumed.
+    pub past: Past,
+    /// The run's folder.
+    folder: RefCell<Option<PathBuf>>,
     journal: RefCell<Journal>,
     keeper: RefCell<Option<Keeper>>,
     guardian: RefCell<Option<Watcher>>,
     observer: RefCell<Option<Observer>>,
     listener: RefCell<Listener>,
+    teller: RefCell<Teller>,
     due: RefCell<Vec<(Instant, u32)>>,
     appointments: RefCell<BTreeSet<Instant>>,
     acts: Cell<u32>,
@@ -77,11 +90,15 @@ impl Desk {
             world,
             stop,
             kinds,
+            counter: Counter::default(),
+            past: Past::default(),
+            folder: RefCell::default(),
             journal: RefCell::new(journal),
             keeper: RefCell::default(),
             guardian: RefCell::default(),
             observer: RefCell::default(),
             listener: RefCell::new(listener),
+            teller: RefCell::new(Box::new(|_| {})),
             due: RefCell::default(),
             appointments: RefCell::default(),
             acts: Cell::new(0),
@@ -93,6 +110,32 @@ impl Desk {
     /// Puts the keeper of the index on the desk.
     pub fn keep(&self, keeper: Keeper) {
         *self.keeper.borrow_mut() = Some(keeper);
+    }
+
+    /// Knows the run's folder.
+    pub fn set_folder(&self, folder: PathBuf) {
+        *self.folder.borrow_mut() = Some(folder);
+    }
+
+    /// The run's folder.
+    pub fn folder(&self) -> Option<PathBuf> {
+        self.folder.borrow().clone()
+    }
+
+    /// Goes on from the journal.
+    pub fn go_on(&self) {
+        self.acts.set(self.fold(past::acts));
+        self.fold(|entries| self.past.learn(entries));
+    }
+
+    /// Tells whoever sits at the terminal.
+    pub fn say(&self, text: &str) {
+        (self.teller.borrow_mut())(text);
+    }
+
+    /// Who tells it.
+    pub fn tell_by(&self, teller: Teller) {
+        *self.teller.borrow_mut() = teller;
     }
 
     /// Puts the guardian on the desk.

@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use crate::{
     engine::{
         kit::Kit,
-        recover::{Healed, take_over},
+        recover::{Healed, Then, take_over},
     },
     journal::entry::Successor,
     world::{
@@ -60,8 +60,8 @@ pub async fn guard(
     let path = state.run(run).join(JOURNAL);
     let (store, bytes) = if gone { free(&path).await? } else { FileStore::open_fenced(&path)? };
     let why = format!("the runner {}", over.words());
-    let names = (state, run);
-    Ok(Some(take_over(names, (store, bytes), (Successor::Guardian, &why), (world, kit)).await))
+    let (names, by) = ((state, run), (Successor::Guardian, why.as_str(), Then::Wait));
+    Ok(Some(take_over(names, (store, bytes), by, (world, kit)).await))
 }
 
 /// Opens the journal as soon as nobody holds it: `recover` may be faster than we are.

@@ -52,6 +52,15 @@ pub(super) struct Asked {
     every: Span,
 }
 
+/// What was observed before a run was resumed.
+#[derive(Debug, Clone, Default)]
+pub struct Before {
+    /// Looks, by the name of the hypothesis.
+    pub looks: BTreeMap<String, Vec<Look>>,
+    /// The number of the witness's next record.
+    pub first: u64,
+}
+
 /// What the observer looks at.
 pub(super) struct Watch {
     /// Probes, as their hypotheses have them.
@@ -64,6 +73,8 @@ pub(super) struct Watch {
     pub(super) loads: Vec<Load>,
     /// The prefix of the witness's records.
     pub(super) run: String,
+    /// The number of the witness's next record.
+    pub(super) first: u64,
     /// What measures energy.
     pub(super) meter: FindMeter,
 }
@@ -88,7 +99,7 @@ impl Observer {
     /// Starts looking.
     pub fn start(
         script: &Script,
-        run: &str,
+        (run, before): (&str, &Before),
         (world, meter): (&World, FindMeter),
     ) -> Result<Self, HostError> {
         let (put, rows) = mpsc::channel(ROWS_MAX);
@@ -106,6 +117,7 @@ impl Observer {
             processes: script.processes.clone(),
             loads: script.loads.clone(),
             run: run.to_owned(),
+            first: before.first,
             meter,
         };
         let at = watch::Sender::new(At::Baseline);
@@ -116,9 +128,12 @@ impl Observer {
             thread::start("observer", work).map_err(|why| HostError::os("start a thread", why))?;
         Ok(Self {
             names: all.iter().map(|it| it.name.clone()).collect(),
+            looks: all
+                .iter()
+                .map(|it| before.looks.get(&it.name).cloned().unwrap_or_default())
+                .collect(),
             loads: script.loads.iter().map(|it| it.name.clone()).collect(),
             at,
-            looks: all.iter().map(|_| Vec::new()).collect(),
             asked: all.iter().map(|_| BTreeSet::new()).collect(),
             rows,
             cue,
@@ -137,6 +152,11 @@ impl Observer {
     /// Has the witness stop and read back.
     pub fn read_back(&self) {
         self.cue.send_replace(Cue::ReadBack);
+    }
+
+    /// Has the witness be silent: it has read back before.
+    pub fn rest(&self) {
+        self.cue.send_replace(Cue::Wait);
     }
 
     /// Tells the loads where the run is.
@@ -278,7 +298,8 @@ fn look_all(
         let sampler = Sampler::new(watch.processes, watch.meter, world.clone());
         let sampling = sampler.run(rows.clone(), end.clone());
         if let Some(it) = watch.witness {
-            tasks.spawn(witness::witness(it, watch.run, (world.clone(), rows.clone()), cue));
+            let names = (watch.run, watch.first);
+            tasks.spawn(witness::witness(it, names, (world.clone(), rows.clone()), cue));
         }
         let looking = async {
             // Whoever holds the other end may also just vanish.

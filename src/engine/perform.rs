@@ -20,9 +20,9 @@ use crate::{
 const AHEAD: Duration = Duration::from_millis(250);
 
 /// Plays one act; its `after` counts from now.
-pub(super) async fn alone(it: &Act, desk: &Desk) -> Result<(), Halt> {
+pub(super) async fn alone(it: &Act, number: u32, desk: &Desk) -> Result<(), Halt> {
     let due = it.after.map(|after| Instant::now() + after.duration());
-    at(it, (desk.next_act(), due), desk).await
+    at(it, (number, due), desk).await
 }
 
 /// Plays acts side by side; each one's `after` counts from the same instant, by which all that are

@@ -1,16 +1,24 @@
 //! Playing: the hypothesis before, the phases, back, the hypothesis after.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::{
-    engine::{back::Left, conditions::guard, desk::Desk, load, observe::once, perform},
-    journal::entry::{Entry, Fact, Family, Look, Mark, When},
+    engine::{
+        ask,
+        back::Left,
+        conditions::guard,
+        course,
+        desk::Desk,
+        load,
+        observe::once,
+        past, perform,
+        windows::{fault_windows, looked_during},
+    },
+    journal::entry::{Entry, Fact, Look, Mark, When},
     script::{
+        course::Step,
         hypothesis::{Hypothesis, Sense},
         lines::{Declare, Item, Script, Wait, WitnessCue},
     },
@@ -58,6 +66,7 @@ pub async fn play(script: &Script, desk: &Desk) -> Played {
         played = forth_and_back(script, desk) => played,
         () = desk.pump() => unreachable!("the pump runs until it is dropped"),
         () = watchdog(script, desk) => unreachable!("the watchdog waits until it is dropped"),
+        () = hear(desk) => unreachable!("whoever hears goes on until dropped"),
     }
 }
 
@@ -67,10 +76,17 @@ async fn watchdog(script: &Script, desk: &Desk) {
     std::future::pending::<()>().await;
 }
 
+/// Hears those who answer questions.
+async fn hear(desk: &Desk) {
+    desk.counter.serve(desk).await;
+    std::future::pending::<()>().await;
+}
+
 async fn forth_and_back(script: &Script, desk: &Desk) -> Played {
     let max = script.max;
     let out_of_time = async {
-        tokio::time::sleep(max.duration()).await;
+        let before = Duration::from_micros(desk.fold(past::played_us));
+        tokio::time::sleep(max.duration().saturating_sub(before)).await;
         desk.stop.say(format!("the run took longer than its `max` of {max}"));
         std::future::pending::<()>().await;
     };
@@ -115,23 +131,30 @@ fn note(desk: &Desk, fact: Fact) {
 async fn forth(script: &Script, desk: &Desk) -> Result<(), Halt> {
     baseline(script, desk).await?;
     desk.with_observer(|it| it.reach(load::At::Method));
-    for phase in &script.phases {
-        desk.write(Fact::PhaseBegan { phase: phase.name.clone() })?;
-        for item in &phase.items {
-            play_item(item, desk).await?;
-        }
-        desk.write(Fact::PhaseEnded { phase: phase.name.clone() })?;
-    }
+    course::phases(script, desk).await?;
     // What still stands in the background stands for as long as the file says.
     Ok(())
 }
 
+/// Whether a run that was resumed had seen already that what must stay true was so.
+fn seen_before(script: &Script, entries: &[Entry]) -> bool {
+    let judged = |name: &str| {
+        entries.iter().any(|it| {
+            matches!(&it.fact, Fact::Judged { hypothesis, when: When::Before, verdict, .. }
+                if hypothesis == name && *verdict == Verdict::Pass)
+        })
+    };
+    let mut first = script.hypotheses.iter().filter(|it| it.when.contains(&When::Before));
+    first.clone().next().is_some() && first.all(|it| judged(&it.name))
+}
+
 /// What must stay true is true before anything is done, or nothing is done.
 async fn baseline(script: &Script, desk: &Desk) -> Result<(), Halt> {
-    if script.hypotheses.is_empty() && script.loads.is_empty() {
+    let is_idle = script.hypotheses.is_empty() && script.loads.is_empty();
+    if is_idle || desk.fold(|entries| seen_before(script, entries)) {
         return Ok(());
     }
-    desk.write(Fact::PhaseBegan { phase: "baseline".to_owned() })?;
+    course::begun(desk, "baseline")?;
     let from = desk.world.clock.now_us();
     let looks = script.hypotheses.iter().map(Hypothesis::three_looks).max().unwrap_or_default();
     pause(desk, script.baseline.duration().max(looks)).await?;
@@ -216,11 +239,17 @@ async fn pause(desk: &Desk, length: Duration) -> Result<(), Halt> {
     desk.heed(tokio::time::sleep(length)).await.map_err(Halt::Aborted)
 }
 
-async fn play_item(item: &Item, desk: &Desk) -> Result<(), Halt> {
-    match item {
-        Item::Act(it) => perform::alone(it, desk).await,
+/// Plays one step; `number` is its act's.
+pub(super) async fn play_item(step: &Step, number: Option<u32>, desk: &Desk) -> Result<(), Halt> {
+    match &step.item {
+        Item::Act(it) => {
+            let number = number.unwrap_or_else(|| desk.next_act());
+            perform::alone(it, number, desk).await
+        }
         Item::Together(all) => perform::together(all, desk).await,
-        Item::Pause(length) => pause(desk, length.duration()).await,
+        Item::Branches(all) => course::side_by_side(all, desk).await,
+        Item::Ask(it) => ask::ask(step, it, desk).await,
+        Item::Pause(length) | Item::Dwell(length) => pause(desk, length.duration()).await,
         Item::Wait(it) => wait(it, desk).await,
         Item::Declare(Declare { note, delay }) => {
             if let Some(delay) = delay {
@@ -312,7 +341,7 @@ async fn verify(script: &Script, desk: &Desk) -> Result<(), Halt> {
     if script.hypotheses.is_empty() && script.loads.is_empty() {
         return Ok(());
     }
-    desk.write(Fact::PhaseBegan { phase: "verify".to_owned() })?;
+    course::begun(desk, "verify")?;
     let from = desk.world.clock.now_us();
     let deadline = Instant::now() + script.settle.duration();
     let after = |it: &Hypothesis| it.when.contains(&When::After);
@@ -356,37 +385,4 @@ fn judge_after(desk: &Desk, (n, it): (usize, &Hypothesis), from: u64) -> Result<
     let first_good = looks.get(good).map_or(from, |it| it.0);
     let from = if it.settled(&looks) { first_good } else { from };
     judge(desk, (n, it), When::After, |it| it.0 >= from).map(drop)
-}
-
-/// Stretches in which a fault stood for certain: from when it was wholly applied to when going back
-/// began.
-fn fault_windows(entries: &[Entry]) -> Vec<(u64, u64)> {
-    let (mut faults, mut standing, mut windows) = (BTreeSet::new(), BTreeMap::new(), Vec::new());
-    for it in entries {
-        match &it.fact {
-            Fact::Intent(intent) if intent.family == Family::Fault => {
-                faults.insert(intent.act);
-            }
-            Fact::Applied { act, to_us, .. } if faults.contains(act) => {
-                standing.insert(*act, *to_us);
-            }
-            Fact::Undone { act, from_us, .. } => {
-                windows.extend(standing.remove(act).map(|from| (from, *from_us)));
-            }
-            Fact::Kept { act } => {
-                windows.extend(standing.remove(act).map(|from| (from, it.at_us)));
-            }
-            _ => {}
-        }
-    }
-    windows.extend(standing.into_values().map(|from| (from, u64::MAX)));
-    windows
-}
-
-/// Whether a look counts for a stretch in which faults stood. What must be true all the time must
-/// be so for every question that was asked then, however late its answer; what is expected of the
-/// disturbed system alone must have been answered by it.
-fn looked_during(it: &Hypothesis, look: &Look, windows: &[(u64, u64)]) -> bool {
-    let answered = if it.when == [When::During] { look.0.saturating_add(look.1) } else { look.0 };
-    windows.iter().any(|(from, to)| look.0 >= *from && answered < *to)
 }

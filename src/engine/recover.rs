@@ -13,8 +13,9 @@ use crate::{
     journal::{
         book::Journal,
         chain::{self, Broken},
-        entry::{Anchor, Fact, OnVanish, Successor},
+        entry::{Anchor, Fact, OnVanish, Successor, UndoClass},
         fold,
+        index::RunKind,
     },
     verdict::Verdict,
     world::{
@@ -44,6 +45,12 @@ pub enum Healed {
         /// So many acts were taken down.
         undone: usize,
     },
+    /// It is a drill, and waits: everything that had to be was taken down, and what was done on
+    /// purpose stands until somebody resumes or ends it.
+    Suspended {
+        /// So many acts were taken down.
+        undone: usize,
+    },
     /// Nothing stands, but it could not be sealed, as the rest of "could not": that is tried again.
     Unsealed(String),
     /// Something still stands; what a person must do, line by line.
@@ -62,8 +69,24 @@ pub enum Healed {
 impl Healed {
     /// Nothing of that run stands in the world any more.
     pub fn clean(&self) -> bool {
-        matches!(self, Self::Ended | Self::Nothing | Self::Clean { .. } | Self::Unsealed(_))
+        match self {
+            Self::Ended
+            | Self::Nothing
+            | Self::Clean { .. }
+            | Self::Suspended { .. }
+            | Self::Unsealed(_) => true,
+            Self::Stuck { .. } | Self::Broken(_) | Self::Unwritable(_) | Self::Alive => false,
+        }
     }
+}
+
+/// What becomes of a drill whose runner is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// It waits to be resumed.
+    Wait,
+    /// It ends, as scenarios always do.
+    End,
 }
 
 /// Heals every run of the state folder that has not ended. The caller holds the folder's lock.
@@ -74,19 +97,25 @@ pub async fn recover(
 ) -> Result<Vec<(String, Healed)>, StateError> {
     let mut all = Vec::new();
     for run in state.open_runs()? {
-        let healed = one(state, &run, (world, kit)).await;
+        let healed = one(state, &run, Then::Wait, (world, kit)).await;
         all.push((run, healed));
     }
     Ok(all)
 }
 
-async fn one(state: &StateFolder, run: &str, (world, kit): (&World, &Kit)) -> Healed {
+/// Heals one run; the caller holds the folder's lock.
+pub async fn one(
+    state: &StateFolder,
+    run: &str,
+    then: Then,
+    (world, kit): (&World, &Kit),
+) -> Healed {
     let path = state.run(run).join(JOURNAL);
     let deadline = tokio::time::Instant::now() + BUSY_MAX;
     loop {
         match FileStore::open(&path) {
             Ok(opened) => {
-                let why = (Successor::Recover, "the run had not ended, and nobody was at it");
+                let why = (Successor::Recover, "the run had not ended, and nobody was at it", then);
                 return take_over((state, run), opened, why, (world, kit)).await;
             }
             Err(OpenError::Busy(_)) if tokio::time::Instant::now() < deadline => {
@@ -110,16 +139,17 @@ fn is_there(path: &str, world: &World) -> bool {
 pub(super) async fn take_over(
     (state, run): (&StateFolder, &str),
     (mut store, bytes): (FileStore, Vec<u8>),
-    (by, why): (Successor, &str),
+    (by, why, then): (Successor, &str, Then),
     (world, kit): (&World, &Kit),
 ) -> Healed {
     let lines = match chain::read(&bytes) {
         Ok(it) => it,
         Err(why) => return Healed::Broken(why),
     };
-    if fold::began(&lines.entries).is_none() {
+    let Some(began) = fold::began(&lines.entries) else {
         return close(state, run, Healed::Nothing);
-    }
+    };
+    let waits = then == Then::Wait && began.kind == RunKind::Drill;
     // The power may have gone between the journal's line and the index's.
     let mut keeper = Keeper::open(state, run, world.clock.stamp());
     for it in &lines.entries {
@@ -133,7 +163,14 @@ pub(super) async fn take_over(
     {
         return Healed::Unwritable(why.to_string());
     }
-    let open = fold::outstanding(&lines.entries);
+    if waits && lines.torn == 0 && fold::suspended(&lines.entries) {
+        return Healed::Suspended { undone: 0 };
+    }
+    let mut open = fold::outstanding(&lines.entries);
+    if waits {
+        // What was done on purpose stands until somebody resumes or ends the run.
+        open.retain(|it| it.on_vanish == OnVanish::Heal && it.class != UndoClass::OneShot);
+    }
     // Undoing may need secrets: they are where they were, and the journal says where.
     let world = &world.clone().knowing(Arc::new(
         fold::began(&lines.entries).map_or_else(Secrets::default, |it| secrets::again(&it.secrets)),
@@ -151,6 +188,13 @@ pub(super) async fn take_over(
         let mut still = fold::outstanding(journal.entries());
         still.retain(|it| it.on_vanish == OnVanish::Heal);
         return Healed::Stuck { by_hand: still.into_iter().flat_map(|it| it.by_hand).collect() };
+    }
+    if waits {
+        return match told {
+            Ok(()) if unwritten == 0 => Healed::Suspended { undone },
+            Ok(()) => Healed::Unwritable("it could not be written down".to_owned()),
+            Err(why) => Healed::Unwritable(why.to_string()),
+        };
     }
     let ended = told.and_then(|()| end(&mut journal, &mut keeper, why));
     match ended {

@@ -7,11 +7,12 @@ use crate::{
     engine::{
         back::Left,
         conditions,
-        desk::{Desk, Listener},
+        counter::{self, Lines},
+        desk::{Desk, Listener, Teller},
         guardian,
         index::Keeper,
         kit::Kit,
-        observe::Observer,
+        observe::{Before, Observer},
         play::{Halt, Played, play},
         recover::{self, Healed},
     },
@@ -20,8 +21,9 @@ use crate::{
         began::{Approval, Began, PlannedWitness},
         book::Journal,
         entry::{Fact, Family},
+        index::RunKind,
     },
-    script::{lines::Script, load::Load},
+    script::{course, lines::Script, load::Load},
     verdict::Verdict,
     world::{
         World,
@@ -30,9 +32,11 @@ use crate::{
         host::HostError,
         linux::{
             facts,
+            inbox::Inbox,
             state::{JOURNAL, StateError, StateFolder},
             store::{FileStore, OpenError},
         },
+        rules::Environment,
         stop::Stop,
     },
 };
@@ -51,6 +55,10 @@ pub struct Order<'a> {
     pub program: PathBuf,
     /// Who approved it.
     pub approvals: Vec<Approval>,
+    /// Questions are answered by the file.
+    pub rehearse: bool,
+    /// What is typed at the terminal, once somebody is asked.
+    pub lines: fn() -> Option<Lines>,
 }
 
 /// How a run ended.
@@ -77,6 +85,18 @@ pub enum NoRun {
     /// Earlier runs left something that could not be taken down.
     #[error("run {0} left something that still stands: `holdfast recover` tells what to do")]
     Residue(String),
+    /// A drill waits to be resumed.
+    #[error("the drill {0} waits: its runner vanished, and what it did on purpose stands")]
+    Waiting(String),
+    /// Answers that were written beforehand do not count here.
+    #[error("this is a production machine, and a rehearsal's answers were given by nobody")]
+    Rehearsal,
+    /// A run cannot go on.
+    #[error("it cannot go on: {0}")]
+    NotResumable(String),
+    /// Nobody knows whether steps were done.
+    #[error("it is not known whether these steps were done:\n  {}", .0.join("\n  "))]
+    Unsettled(Vec<String>),
     /// An act would be refused.
     #[error("{name} cannot be done: {why}")]
     Refused {
@@ -137,13 +157,19 @@ pub async fn run(
     order: &Order<'_>,
     (world, kit): (World, &Kit),
     stop: Stop,
-    listener: Listener,
+    (listener, teller): (Listener, Teller),
 ) -> Result<Ending, NoRun> {
     let Order { script, state, .. } = order;
+    if order.rehearse && world.rules.environment == Some(Environment::Production) {
+        return Err(NoRun::Rehearsal);
+    }
     let _lock = state.lock()?;
     for (run, healed) in recover::recover(state, &world, kit).await? {
         if !healed.clean() {
             return Err(NoRun::Residue(run));
+        }
+        if let Healed::Suspended { .. } = healed {
+            return Err(NoRun::Waiting(run));
         }
         if let Healed::Clean { undone } = healed {
             tracing::warn!("run {run} had not ended: {undone} acts of it were taken down");
@@ -173,11 +199,14 @@ pub async fn run(
     let names = (id.as_str(), kit.actions.clone());
     let at_desk = world.clone().kept_in(&state.run(&id));
     let desk = Desk::new(names, at_desk, stop, journal, listener);
+    desk.tell_by(teller);
+    desk.set_folder(state.run(&id));
+    desk.counter.rehearse(order.rehearse);
     if let Err(why) = fix(order, (&desk, seed), &world) {
         state.abandon(&id);
         return Err(why.into());
     }
-    let played = match watched(order, &desk, (&world, kit)) {
+    let played = match watched(order, (&desk, &Before::default()), (&world, kit)) {
         Ok(()) => play(script, &desk).await,
         Err(why) => refused(&desk, &why),
     };
@@ -199,13 +228,33 @@ fn fix(order: &Order<'_>, (desk, seed): (&Desk, u64), world: &World) -> Result<(
 }
 
 /// Nothing is begun before the guardian watches and the observer looks.
-fn watched(order: &Order<'_>, desk: &Desk, (world, kit): (&World, &Kit)) -> Result<(), HostError> {
+pub(super) fn watched(
+    order: &Order<'_>,
+    (desk, before): (&Desk, &Before),
+    (world, kit): (&World, &Kit),
+) -> Result<(), HostError> {
     desk.guard(guardian::start(&order.program, order.state, &desk.run)?);
-    desk.observe(Observer::start(order.script, &desk.run, (world, kit.meter))?);
+    desk.observe(Observer::start(order.script, (&desk.run, before), (world, kit.meter))?);
+    if counter::asks(order.script) {
+        let inbox = Inbox::open(order.state.root(), &desk.run)?;
+        let lines = if desk.counter.is_rehearsal() { None } else { (order.lines)() };
+        desk.counter.open(order.script, inbox, lines);
+    }
     Ok(())
 }
 
-fn refused(desk: &Desk, why: &HostError) -> Played {
+/// Brings the index up to what the journal says so far, and keeps it so.
+pub(super) fn keep(order: &Order<'_>, desk: &Desk, world: &World) {
+    let mut keeper = Keeper::open(order.state, &desk.run, world.clock.stamp());
+    desk.fold(|entries| {
+        for it in entries {
+            keeper.note_soon(it, || crate::evidence::figures::figures(&evidence::fold(entries)));
+        }
+    });
+    desk.keep(keeper);
+}
+
+pub(super) fn refused(desk: &Desk, why: &HostError) -> Played {
     let why = why.to_string();
     if let Err(why) = desk.write(Fact::Aborted { why: why.clone() }) {
         tracing::error!("the journal could not be written: {why}");
@@ -214,7 +263,7 @@ fn refused(desk: &Desk, why: &HostError) -> Played {
 }
 
 /// Says the last word, unless something still stands: then the run has not ended.
-fn end(
+pub(super) fn end(
     order: &Order<'_>,
     desk: &Desk,
     Played { halt, left }: Played,
@@ -300,6 +349,10 @@ fn began(order: &Order<'_>, id: &str, seed: u64) -> Began {
             every_us: it.every.micros(),
             deadline_us: it.deadline.micros(),
             good_in_a_row: it.good_in_a_row,
+        }),
+        course: (script.kind == RunKind::Drill).then(|| {
+            let exercise = script.exercise.as_ref();
+            Box::new(course::plan(&script.phases, exercise, order.rehearse))
         }),
         environment: None,
         approvals: order.approvals.clone(),

@@ -23,7 +23,7 @@ const PEEK_EVERY: u32 = 5;
 /// Waits for its cues, writes, and reads back.
 pub(super) async fn witness(
     it: Witness,
-    run: String,
+    (run, first): (String, u64),
     (world, rows): (World, Rows),
     mut cue: watch::Receiver<Cue>,
 ) {
@@ -43,7 +43,7 @@ pub(super) async fn witness(
             std::future::pending::<()>().await;
         };
         let written = tokio::select! {
-            written = writes(&*ledger, &terms, (&world, &rows), &mut cue) => written,
+            written = writes((&*ledger, first), &terms, (&world, &rows), &mut cue) => written,
             () = peeks => None,
         };
         let Some(written) = written else { return };
@@ -60,7 +60,7 @@ pub(super) async fn witness(
 
 /// Writes until it is told to read back, and says how many it wrote; none if nobody listens.
 async fn writes(
-    ledger: &dyn OpenLedger,
+    (ledger, first): (&dyn OpenLedger, u64),
     terms: &Terms,
     (world, rows): (&World, &Rows),
     cue: &mut watch::Receiver<Cue>,
@@ -68,7 +68,7 @@ async fn writes(
     let mut tick = tokio::time::interval(terms.every);
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut flight = FuturesUnordered::new();
-    let mut next = 0;
+    let mut next = first;
     loop {
         let over = *cue.borrow() == Cue::ReadBack;
         if over && flight.is_empty() {

@@ -4,7 +4,9 @@ use serde::Serialize;
 
 use crate::{
     evidence::{
+        course::{self, Road},
         energy::{self, Point, Use},
+        facts::RunFacts,
         judge,
         lag::Peeked,
         load::{self, Load},
@@ -19,10 +21,8 @@ use crate::{
     journal::{
         began::{Began, Objectives, PlannedHypothesis, PlannedPhase, PlannedWitness},
         entry::{Anchor, Entry, Fact, When},
-        index::RunKind,
     },
     verdict::Verdict,
-    world::linux::facts::HostFacts,
 };
 
 /// The version of [`Evidence`] as JSON.
@@ -44,6 +44,9 @@ pub struct Evidence {
     pub stated: Option<Stated>,
     /// What a drill measured; none for scenarios.
     pub drill: Option<Drill>,
+    /// A drill's steps and questions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub course: Option<Road>,
     /// What must stay true, and whether it did.
     pub hypotheses: Vec<Hypothesis>,
     /// Phases, acts and moments.
@@ -61,67 +64,6 @@ pub struct Evidence {
     pub loads: Vec<Load>,
     /// How the clocks behaved.
     pub clocks: Clocks,
-}
-
-/// Who, what, where and when.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct RunFacts {
-    /// The run's id; empty if the journal does not say.
-    pub id: String,
-    /// What was played; none if the journal does not say.
-    pub kind: Option<RunKind>,
-    /// Its title.
-    pub title: String,
-    /// What it is for.
-    pub description: String,
-    /// Words to find it by.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub tags: Vec<String>,
-    /// Who answers for it.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub owner: String,
-    /// Ids of the controls that it evidences.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub controls: Vec<String>,
-    /// The file's name as the user gave it.
-    pub file: String,
-    /// The file's text.
-    pub manifest: String,
-    /// The variables that filled it.
-    pub vars: std::collections::BTreeMap<String, String>,
-    /// The seed of all chance.
-    pub seed: u64,
-    /// The version of the program that played it.
-    pub program: String,
-    /// Who ran it.
-    pub operator: String,
-    /// Where.
-    pub host: Option<HostFacts>,
-    /// The time of day at its beginning, RFC 3339 in UTC.
-    pub began: Option<String>,
-    /// The time of day at its end, RFC 3339 in UTC; none if it has not ended.
-    pub ended: Option<String>,
-    /// Its length until the last line of the journal.
-    pub length_us: i64,
-    /// Lines of the journal.
-    pub entries: u64,
-}
-
-impl RunFacts {
-    /// Whose it is and what it shows, in words; nothing if the file does not say.
-    pub fn labels(&self) -> Option<String> {
-        let list = |name: &str, all: &[String]| {
-            (!all.is_empty()).then(|| format!("{name}: {}", all.join(", ")))
-        };
-        let owner: Vec<String> = self.owner.split_terminator('\0').map(str::to_owned).collect();
-        let all = [
-            list("owner", &owner),
-            list("controls evidenced", &self.controls),
-            list("tags", &self.tags),
-        ];
-        let all: Vec<String> = all.into_iter().flatten().collect();
-        (!all.is_empty()).then(|| all.join(" · "))
-    }
 }
 
 /// What a run wrote down at its end.
@@ -216,6 +158,7 @@ struct Draft<'a> {
     looks: Vec<(&'a str, Seen)>,
     judged: Vec<(&'a str, Judgement)>,
     points: Vec<Point>,
+    course: course::Draft,
     stated: Option<Stated>,
     last_us: i64,
 }
@@ -238,6 +181,7 @@ impl<'a> Draft<'a> {
             looks: Vec::new(),
             judged: Vec::new(),
             points: Vec::new(),
+            course: course::Draft::default(),
             stated: None,
             last_us: 0,
         };
@@ -255,6 +199,7 @@ impl<'a> Draft<'a> {
         let at_us = self.scale.at(entry.at_us);
         self.last_us = self.last_us.max(at_us);
         self.timeline.meet(at_us, &entry.fact, &self.scale);
+        self.course.meet(at_us, &entry.fact);
         if let Fact::Looks { probe, rows } = &entry.fact {
             self.looks.extend(rows.iter().map(|row| {
                 let (sent_us, took_us) = (self.scale.at(row.0), row.1);
@@ -308,6 +253,7 @@ impl<'a> Draft<'a> {
             verdict: Verdict::Inconclusive,
             why: Vec::new(),
             drill,
+            course: std::mem::take(&mut self.course).finish(self.began),
             hypotheses: self.hypotheses(),
             not_exercised: planned.into_iter().filter(|it| !played(it)).collect(),
             whole,
@@ -349,7 +295,7 @@ impl<'a> Draft<'a> {
     fn drill(&mut self) -> Option<Drill> {
         let began = self.began?;
         let objectives = began.objectives.clone()?;
-        let strangers = self.reads.match_up(&mut self.attempts);
+        let strangers = self.reads.match_up(&mut self.attempts, &self.course.unwritten());
         let attempts = std::mem::take(&mut self.attempts);
         let in_a_row = began.witness.as_ref().map_or(1, |it| it.good_in_a_row);
         let rto = rto::judge(&self.timeline, &attempts, (objectives.rto_us, in_a_row));

@@ -2,6 +2,7 @@
 
 use crate::{
     evidence::{
+        course,
         fold::{Evidence, Hypothesis},
         say::{self, Answer},
         shown,
@@ -27,11 +28,14 @@ pub(crate) fn settle(mut reasons: Vec<Reason>) -> (Verdict, Vec<String>) {
 /// Everything that weighs on a run. What still stands is no fault of a run that is going on.
 pub(crate) fn reasons(evidence: &Evidence, ended: bool) -> Vec<Reason> {
     let mut reasons = Vec::new();
-    if let Some(drill) = &evidence.drill {
+    let talk = evidence.course.as_ref().is_some_and(course::Road::is_talk);
+    // Where nothing is changed, there is nothing to be measured.
+    if let Some(drill) = evidence.drill.as_ref().filter(|it| !talk || it.witness.is_some()) {
         reasons.push(weigh("recovery time", drill.rto.answer, &drill.rto.why));
         reasons.push(weigh("data loss", drill.rpo.answer, &drill.rpo.why));
     }
     reasons.extend(evidence.hypotheses.iter().flat_map(hypothesis));
+    reasons.extend(evidence.course.iter().flat_map(|it| it.reasons(&evidence.timeline)));
     reasons.extend(evidence.timeline.acts.iter().flat_map(shown::reasons));
     if reasons.is_empty() {
         reasons.push((Verdict::Inconclusive, "nothing was judged".to_owned()));
@@ -41,12 +45,18 @@ pub(crate) fn reasons(evidence: &Evidence, ended: bool) -> Vec<Reason> {
         let why = format!("phase “{}” was planned and not exercised", phase.phase);
         reasons.push((Verdict::Inconclusive, why));
     }
-    for it in &evidence.timeline.moments {
+    let resumed = evidence.timeline.moments.iter().rposition(|it| it.what == MomentKind::Resumed);
+    for (n, it) in evidence.timeline.moments.iter().enumerate() {
         let what = match it.what {
+            // What was resumed was seen through; what that cost is told of each step and fault.
+            MomentKind::Guardian | MomentKind::Recover if Some(n) < resumed => continue,
             MomentKind::Aborted => "the run was stopped early",
             MomentKind::Guardian => "the runner vanished and its guardian took over",
             MomentKind::Recover => "the run was cut off and recovered later",
-            MomentKind::Detected | MomentKind::Declared | MomentKind::Reached => continue,
+            MomentKind::Detected
+            | MomentKind::Declared
+            | MomentKind::Reached
+            | MomentKind::Resumed => continue,
         };
         reasons.push((Verdict::Inconclusive, format!("{what}: {}", it.note)));
     }

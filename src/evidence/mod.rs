@@ -1,7 +1,9 @@
 //! What a run showed: its journal folded for a reader, sealed, and held against the seal.
 
 pub mod approval;
+pub mod course;
 pub mod energy;
+pub mod facts;
 pub mod figures;
 pub mod fold;
 pub mod folder;

@@ -28,8 +28,8 @@ impl<'a> Reads<'a> {
     }
 
     /// Tells the attempts what was found of them, and says how many records are there that were
-    /// never written.
-    pub(crate) fn match_up(&mut self, attempts: &mut [Attempt]) -> u64 {
+    /// never written. What nobody wrote down, because the runner vanished first, is no stranger.
+    pub(crate) fn match_up(&mut self, attempts: &mut [Attempt], unwritten: &[(u64, u64)]) -> u64 {
         let mut strangers = 0;
         for (side, rows) in &mut self.0 {
             rows.sort_by_key(|it| it.0);
@@ -49,7 +49,9 @@ impl<'a> Reads<'a> {
                 let mut written: Vec<u64> = attempts.iter().map(|it| it.seq).collect();
                 written.sort_unstable();
                 let stranger = |it: &&&ReadBack| {
-                    judge::is_there(it.1) && written.binary_search(&it.0).is_err()
+                    judge::is_there(it.1)
+                        && written.binary_search(&it.0).is_err()
+                        && !unwritten.iter().any(|(from, to)| (*from..*to).contains(&it.0))
                 };
                 strangers = say::count(rows.iter().filter(stranger).count());
             }

@@ -4,10 +4,12 @@ use serde::Serialize;
 
 use crate::{
     evidence::{
+        say,
         scale::{Scale, Window},
         shown::Age,
     },
     journal::{
+        course::Course,
         entry::{Fact, Family, Intent, Mark, OnVanish, Successor, UndoClass},
         showing::Showing,
     },
@@ -133,6 +135,8 @@ pub enum MomentKind {
     Guardian,
     /// A later process took the run over.
     Recover,
+    /// The run went on after its runner had vanished.
+    Resumed,
 }
 
 impl MomentKind {
@@ -145,6 +149,7 @@ impl MomentKind {
             Self::Aborted => "aborted",
             Self::Guardian => "guardian took over",
             Self::Recover => "recovery took over",
+            Self::Resumed => "resumed",
         }
     }
 }
@@ -200,8 +205,14 @@ impl Timeline {
             | Fact::Undone { .. }
             | Fact::Kept { .. }
             | Fact::Stuck { .. } => self.of_act(fact, scale),
+            Fact::Course(Course::Resumed(it)) => {
+                let (what, gap) = (MomentKind::Resumed, say::length_u(it.gap_us));
+                let note = format!("by {}, after {gap} in which nobody played", it.operator);
+                self.moments.push(Moment { at_us, what, note });
+            }
             Fact::Began(_)
             | Fact::Anchor(_)
+            | Fact::Course(_)
             | Fact::Looks { .. }
             | Fact::Judged { .. }
             | Fact::Loaded { .. }
@@ -300,6 +311,7 @@ fn number(fact: &Fact) -> Option<u32> {
         | Fact::PhaseEnded { .. }
         | Fact::Intent(_)
         | Fact::Marked { .. }
+        | Fact::Course(_)
         | Fact::Looks { .. }
         | Fact::Judged { .. }
         | Fact::Loaded { .. }

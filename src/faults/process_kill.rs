@@ -51,6 +51,7 @@ impl Action for ProcessKill {
         example: "target: { name: postgres, max_targets: 4 }\nsignal: KILL\n",
     };
     const CLASS: UndoClass = UndoClass::OneShot;
+    const CONFIRMS: bool = true;
     type Undo = Killed;
 
     async fn plan(&self, world: &World) -> Result<Plan<Killed>, Refusal> {

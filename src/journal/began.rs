@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    journal::{entry::When, index::RunKind, load::PlannedLoad},
+    journal::{entry::When, exercise::CoursePlan, index::RunKind, load::PlannedLoad},
     world::{linux::facts::HostFacts, secrets::SecretSource},
 };
 
@@ -59,6 +59,9 @@ pub struct Began {
     /// How a drill measures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub witness: Option<PlannedWitness>,
+    /// What a drill is, and its steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub course: Option<Box<CoursePlan>>,
     /// What is sent meanwhile.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub loads: Vec<PlannedLoad>,
@@ -106,12 +109,23 @@ pub struct PlannedHypothesis {
 }
 
 /// What a drill must reach, fixed before it began.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Objectives {
     /// The service must accept writes again within this time.
     pub rto_us: u64,
     /// At most so many acknowledged writes may be gone.
     pub lost_writes_max: u64,
+    /// What is gone was acknowledged within so long before the fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rpo_us: Option<u64>,
+    /// While it is degraded, the service still acknowledges at least this share of writes, in
+    /// percent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_level_percent: Option<u8>,
+    /// The longest that the business can do without the service (maximum tolerable period of
+    /// disruption).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtpd_us: Option<u64>,
 }
 
 /// How the witness of a drill works.

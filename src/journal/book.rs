@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::{
     journal::{
         chain::{self, GENESIS, Lines},
+        course::Course,
         entry::{Entry, Fact, VERSION},
     },
     world::{
@@ -59,6 +60,9 @@ impl Journal {
 fn care(fact: &Fact) -> Care {
     match fact {
         Fact::Intent(_) | Fact::Began(_) => Care::Ahead,
+        Fact::Course(Course::Began { .. } | Course::Ended { .. } | Course::Passed { .. }) => {
+            Care::Soon
+        }
         Fact::Looks { .. }
         | Fact::Loaded { .. }
         | Fact::Writes { .. }
@@ -76,6 +80,7 @@ fn care(fact: &Fact) -> Care {
         | Fact::Kept { .. }
         | Fact::Stuck { .. }
         | Fact::Marked { .. }
+        | Fact::Course(_)
         | Fact::Aborted { .. }
         | Fact::TakenOver { .. }
         | Fact::Ended { .. } => Care::Sync,

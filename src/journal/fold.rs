@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::journal::{
     began::Began,
+    course::Course,
     entry::{Entry, Fact, Family, Intent, OnVanish, UndoClass},
 };
 
@@ -122,6 +123,19 @@ pub fn began(entries: &[Entry]) -> Option<&Began> {
         Fact::Began(began) => Some(&**began),
         _ => None,
     })
+}
+
+/// The runner vanished, what had to be put back is, and the run waits until somebody resumes or
+/// ends it.
+pub fn suspended(entries: &[Entry]) -> bool {
+    let over = entries.iter().rposition(|it| matches!(it.fact, Fact::TakenOver { .. }));
+    let resumed = |it: &Entry| matches!(it.fact, Fact::Course(Course::Resumed(_)));
+    let stands =
+        |it: &Open| it.stuck || (it.on_vanish == OnVanish::Heal && it.class != UndoClass::OneShot);
+    over.is_some()
+        && over > entries.iter().rposition(resumed)
+        && !ended(entries)
+        && !outstanding(entries).iter().any(stands)
 }
 
 /// The run has said its last word.

@@ -3,9 +3,12 @@
 pub mod began;
 pub mod book;
 pub mod chain;
+pub mod course;
 pub mod entry;
+pub mod exercise;
 pub mod fold;
 pub mod index;
+mod intent;
 pub mod load;
 pub mod sample;
 pub mod showing;

@@ -3,6 +3,7 @@
 mod charts;
 mod page;
 mod plot;
+mod road;
 mod shown;
 mod tables;
 

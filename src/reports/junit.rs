@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use crate::{
     about::About,
     evidence::{
+        course::{Road, Step, StepState},
         fold::Evidence,
         judge::when,
         say::{self, Answer},
@@ -88,6 +89,7 @@ fn cases(evidence: &Evidence) -> Vec<Case> {
             plain("hypothesis", name, judged.answer, &judged.why)
         }));
     }
+    all.extend(evidence.course.iter().flat_map(|it| &it.steps).map(step));
     all.push(healing(evidence));
     let seen = all.iter().filter_map(|it| it.answer.verdict()).max().unwrap_or(Verdict::Pass);
     // What weighs on the run beside all that: an act that was not seen to act, a phase that was not
@@ -101,6 +103,22 @@ fn cases(evidence: &Evidence) -> Vec<Case> {
         more: if weighs { evidence.why.join("\n") } else { String::new() },
     });
     all
+}
+
+/// Whether a step was done.
+fn step(it: &Step) -> Case {
+    let answer = match it.state {
+        StepState::Done => Verdict::Pass.into(),
+        StepState::NotDone => Verdict::Fail.into(),
+        StepState::Unfinished => Verdict::Inconclusive.into(),
+        StepState::NotExecuted => Answer::NotExercised,
+    };
+    let why = it.why.clone().unwrap_or_else(|| it.state.word().to_owned());
+    let owner = &it.planned.owner;
+    let more = it.deviation().map(|it| format!("{it} against the plan"));
+    let more = [format!("owner: {owner}")].into_iter().filter(|_| !owner.is_empty()).chain(more);
+    let name = format!("{} {}", it.planned.step, it.planned.name);
+    Case { class: "step", name, answer, why, more: more.collect::<Vec<_>>().join("; ") }
 }
 
 /// Whether everything that was done is put back.
@@ -147,6 +165,7 @@ fn properties(evidence: &Evidence) -> String {
         ("owner", run.owner.clone()),
         ("controls", run.controls.join(", ")),
         ("tags", run.tags.join(", ")),
+        ("exercise", evidence.course.as_ref().and_then(Road::words).unwrap_or_default()),
         ("verdict", evidence.verdict.word().to_owned()),
     ];
     let all = all.into_iter().filter(|it| !it.1.is_empty());

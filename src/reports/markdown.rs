@@ -3,6 +3,7 @@
 use crate::{
     about::About,
     evidence::{
+        course::Road,
         energy::Energy,
         fold::{Drill, Evidence},
         judge::when,
@@ -10,6 +11,7 @@ use crate::{
         method, say, seal, shown,
     },
     report::ReportKind,
+    reports::road,
 };
 
 /// This form.
@@ -31,6 +33,7 @@ fn render(evidence: &Evidence) -> Vec<u8> {
         text += &split(drill);
         text += &ledger(drill);
     }
+    text += &evidence.course.as_ref().map(course).unwrap_or_default();
     text += &hypotheses(evidence);
     text += &loads(evidence);
     text += &phases(evidence);
@@ -87,6 +90,9 @@ fn head(evidence: &Evidence) -> String {
     }
     if let Some(labels) = run.labels() {
         text.extend([format!("{}\n\n", plain(&labels))]);
+    }
+    if let Some(words) = evidence.course.as_ref().and_then(Road::words) {
+        text.extend([format!("**{}**\n\n", plain(&words))]);
     }
     for why in &evidence.why {
         text.extend([format!("- {}\n", plain(why))]);
@@ -164,6 +170,30 @@ fn ledger(drill: &Drill) -> String {
     let rows: Vec<Vec<String>> =
         rows.iter().map(|it| vec![it.0.to_owned(), say::grouped(it.1)]).collect();
     "## What became of every write\n\n".to_owned() + &table(&["Class", "Writes"], &rows)
+}
+
+/// What it was, its steps against the plan, and who decided what.
+fn course(road: &Road) -> String {
+    fn cells<const N: usize>(rows: Vec<[String; N]>) -> Vec<Vec<String>> {
+        rows.into_iter().map(|row| row.iter().map(|it| plain(it)).collect()).collect()
+    }
+    let mut text = String::new();
+    let mut put = |head: &str, columns: &[&str], rows: Vec<Vec<String>>| {
+        if !rows.is_empty() {
+            text.extend([format!("## {head}\n\n"), table(columns, &rows)]);
+        }
+    };
+    let facts = road.facts().into_iter();
+    let facts: Vec<_> = facts.map(|(name, zh, it)| [format!("{name} {zh}"), it]).collect();
+    put("The exercise 演练概况", &["", ""], cells(facts));
+    let columns = ["#", "Step", "Owner", "Planned", "Took", "Deviation", "State"];
+    put("Steps against the plan 步骤：计划与实际", &columns, cells(road::steps(road)));
+    let columns = ["#", "Question", "Answers", "Outcome"];
+    put("Who decided what 决策记录", &columns, cells(road::questions(road)));
+    for it in road::remarks(road) {
+        text.extend([format!("- {}\n", plain(&it))]);
+    }
+    text + "\n"
 }
 
 fn hypotheses(evidence: &Evidence) -> String {

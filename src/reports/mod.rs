@@ -4,6 +4,7 @@ pub mod html;
 pub mod json;
 pub mod junit;
 pub mod markdown;
+mod road;
 pub mod text;
 
 use crate::report::ReportKind;

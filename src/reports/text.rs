@@ -3,6 +3,7 @@
 use crate::{
     about::About,
     evidence::{
+        course::Road,
         fold::{Drill, Evidence},
         judge::when,
         load::HEADS,
@@ -10,6 +11,7 @@ use crate::{
         timeline::{Act, ActState},
     },
     report::ReportKind,
+    reports::road,
 };
 
 /// This form.
@@ -29,6 +31,19 @@ fn render(evidence: &Evidence) -> Vec<u8> {
     text += &section("Why", evidence.why.iter().map(|it| vec![it.clone()]).collect());
     if let Some(drill) = &evidence.drill {
         text += &section("Objectives", objectives(drill));
+    }
+    if let Some(it) = &evidence.course {
+        let facts = it.facts().into_iter().map(|it| vec![it.0.to_owned(), it.2]);
+        text += &section("The exercise", facts.collect());
+        let steps = road::steps(it).into_iter().map(|[n, name, owner, plan, took, off, state]| {
+            vec![n, state, format!("{name}, {owner}: planned {plan}, took {took} ({off})")]
+        });
+        text += &section("Steps, against the plan", steps.collect());
+        let questions = road::questions(it)
+            .into_iter()
+            .map(|[n, text, answers, decided]| vec![n, decided, format!("{text} {answers}")]);
+        text += &section("Who decided what", questions.collect());
+        text += &section("On the way", road::remarks(it).into_iter().map(|it| vec![it]).collect());
     }
     text += &section("What had to stay true", judgements(evidence));
     text += &section("Load", loads(evidence));
@@ -56,6 +71,7 @@ fn head(evidence: &Evidence) -> String {
         format!("{began} · {}", say::length(run.length_us)),
     ];
     lines.extend(run.labels());
+    lines.extend(evidence.course.iter().filter_map(Road::words));
     lines.into_iter().map(|it| plain(&it) + "\n").collect()
 }
 

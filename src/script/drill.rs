@@ -1,20 +1,21 @@
 //! A disaster-recovery drill: objectives fixed in advance, a witness, and phases.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
-    journal::{began::Objectives, index::RunKind},
+    journal::{began::Objectives, exercise::Exercise, index::RunKind},
     manifest::{
         diagnostic::Diagnostic,
         node::{Doc, Id},
         read::read,
-        unread::Unread,
+        unread::{Placed, Unread},
     },
     script::{
         common::{self, Labels},
+        course::{self, Step},
         hypothesis, items,
         lines::{Item, Phase, Script, WitnessCue},
         outside::{Named, Var},
@@ -24,7 +25,7 @@ use crate::{
         witness,
     },
     target::ProcessTarget,
-    units::Span,
+    units::{Percent, Span},
     world::{bounds::Deny, secrets::SecretSource},
 };
 
@@ -49,11 +50,15 @@ pub(super) struct Written {
     /// How long they may take to be true again afterwards.
     #[serde(default = "ten_seconds")]
     settle: Span,
+    /// What sort of exercise it is, and who takes part.
+    #[serde(default)]
+    exercise: Option<Exercise>,
     /// What it must reach, fixed before it begins.
     objectives: WrittenObjectives,
-    /// The client that writes through the disaster.
+    /// The client that writes through the disaster; an exercise that only talks has none.
+    #[serde(default)]
     #[schemars(schema_with = "schema::witness")]
-    witness: Unread,
+    witness: Option<Unread>,
     /// What must stay true, each a probe and what it should tell.
     #[serde(default)]
     #[schemars(schema_with = "schema::hypotheses")]
@@ -115,6 +120,32 @@ struct WrittenObjectives {
     rto: Span,
     /// So many acknowledged writes may be lost.
     lost_writes: u64,
+    /// What is lost was acknowledged within so long before the fault.
+    #[serde(default)]
+    rpo: Option<Span>,
+    /// While it is degraded, the service acknowledges at least this share of writes, in percent.
+    #[serde(default)]
+    service_level: Option<Percent>,
+    /// The longest that the business can do without the service; `rto` must be within it.
+    #[serde(default)]
+    #[schemars(with = "Option<Span>")]
+    mtpd: Option<Placed<Span>>,
+}
+
+fn objectives(written: &WrittenObjectives, out: &mut Vec<Diagnostic>) -> Objectives {
+    let WrittenObjectives { rto, lost_writes, rpo, service_level, mtpd } = written;
+    if let Some(it) = mtpd.filter(|it| it.value < *rto) {
+        let help = format!("write at least `{rto}`, or aim at a shorter `rto`");
+        let what = "the business cannot do without the service for as long as recovery may take";
+        out.push(Diagnostic::new(what, it.place, help));
+    }
+    Objectives {
+        rto_us: rto.micros(),
+        lost_writes_max: *lost_writes,
+        rpo_us: rpo.map(Span::micros),
+        service_level_percent: service_level.map(Percent::get),
+        mtpd_us: mtpd.map(|it| it.value.micros()),
+    }
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -141,8 +172,16 @@ pub(super) fn drill(doc: &mut Doc, kinds: &Kinds, out: &mut Vec<Diagnostic>) -> 
     for it in written.phases {
         phases.extend(phase(doc, it.0, kinds, out));
     }
-    let witness = witness::witness(doc, written.witness.0, &kinds.ledgers, out);
-    cues(&phases, doc, out);
+    course::number(&mut phases);
+    let talk = written.exercise.as_ref().is_some_and(|it| it.kind.is_talk());
+    if written.witness.is_none() && !talk {
+        let help = "write `witness:`, or `exercise: { type: tabletop }` if nothing is changed";
+        out.push(Diagnostic::new("`witness` is missing: nothing would be measured", top, help));
+    }
+    let witness = written.witness.and_then(|it| witness::witness(doc, it.0, &kinds.ledgers, out));
+    cues(&phases, doc.get(doc.root(), "witness").is_some(), doc, out);
+    names(&phases, doc, out);
+    let objectives = objectives(&written.objectives, out);
     Some(Script {
         kind: RunKind::Drill,
         title: written.title,
@@ -153,11 +192,9 @@ pub(super) fn drill(doc: &mut Doc, kinds: &Kinds, out: &mut Vec<Diagnostic>) -> 
         baseline: written.baseline,
         settle: written.settle,
         phases,
-        objectives: Some(Objectives {
-            rto_us: written.objectives.rto.micros(),
-            lost_writes_max: written.objectives.lost_writes,
-        }),
+        objectives: Some(objectives),
         witness,
+        exercise: written.exercise,
         loads: Vec::new(),
         processes: written.processes,
         labels: Labels { tags, owner, controls },
@@ -177,22 +214,32 @@ fn phase(doc: &mut Doc, entry: Id, kinds: &Kinds, out: &mut Vec<Diagnostic>) -> 
 }
 
 /// The witness must be told to start and to read back, once each and in this order.
-fn cues(phases: &[Phase], doc: &Doc, out: &mut Vec<Diagnostic>) {
-    let told: Vec<WitnessCue> = phases
-        .iter()
-        .flat_map(|it| &it.items)
-        .filter_map(|it| match it {
-            Item::Witness(cue) => Some(*cue),
-            Item::Act(_)
-            | Item::Together(_)
-            | Item::Pause(_)
-            | Item::Wait(_)
-            | Item::Declare(_) => None,
-        })
-        .collect();
-    if told != [WitnessCue::Start, WitnessCue::ReadBack] && out.is_empty() {
-        let place = doc.get(doc.root(), "phases").map_or_else(Default::default, |it| doc.head(it));
+fn cues(phases: &[Phase], is_there: bool, doc: &Doc, out: &mut Vec<Diagnostic>) {
+    let cue = |it: &Step| if let Item::Witness(cue) = &it.item { Some(*cue) } else { None };
+    let all = phases.iter().flat_map(|it| &it.items).flat_map(course::inside);
+    let told: Vec<WitnessCue> = all.filter_map(cue).collect();
+    let place = || doc.get(doc.root(), "phases").map_or_else(Default::default, |it| doc.head(it));
+    if !is_there {
+        if !told.is_empty() {
+            let help = "write `witness:`, or leave the steps `witness` out";
+            out.push(Diagnostic::new("there is no witness to be told", place(), help));
+        }
+    } else if told != [WitnessCue::Start, WitnessCue::ReadBack] && out.is_empty() {
         let help = "write `- witness: start` before the fault and `- witness: read_back` after it";
-        out.push(Diagnostic::new("the witness must start once and read back once", place, help));
+        out.push(Diagnostic::new("the witness must start once and read back once", place(), help));
+    }
+}
+
+/// Whoever answers names the question: no two may have the same name.
+fn names(phases: &[Phase], doc: &Doc, out: &mut Vec<Diagnostic>) {
+    let all = phases.iter().flat_map(|it| &it.items).flat_map(course::inside);
+    let mut seen = BTreeSet::new();
+    for it in all.filter(|it| matches!(it.item, Item::Ask(_))) {
+        if !seen.insert(&it.name) {
+            let place = doc.get(doc.root(), "phases");
+            let place = place.map_or_else(Default::default, |it| doc.head(it));
+            let what = format!("two questions are called “{}”", it.name);
+            out.push(Diagnostic::new(what, place, "give each a `name` of its own"));
+        }
     }
 }

@@ -6,8 +6,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
-    action::ActionKind,
-    journal::entry::{Family, Mark, OnVanish, UndoClass},
+    action::{ActionKind, AnyAction},
+    journal::{
+        course::Sort,
+        entry::{Family, Mark, OnVanish, UndoClass},
+    },
     manifest::{
         diagnostic::Diagnostic,
         kinds::{Menu, Pick},
@@ -17,16 +20,20 @@ use crate::{
         unread::{Placed, Unread},
     },
     script::{
+        asks::ask,
+        course::{Branch, OnFail, Step},
         expect::Expect,
         hypothesis::{known, probe, single},
         lines::{Act, Declare, Item, Wait, WitnessCue},
         read::Kinds,
+        schema,
     },
     units::Span,
 };
 
 /// What is no action, and changes nothing.
-const CUES: &[&str] = &["declare", "pause", "wait_for", "witness"];
+const CUES: &[&str] =
+    &["approval", "declare", "dwell", "gate", "manual", "parallel", "pause", "wait_for", "witness"];
 
 /// What may stand beside an action.
 #[derive(Deserialize, JsonSchema)]
@@ -123,27 +130,94 @@ fn fault(
     Some(act)
 }
 
+/// What may stand beside a step of a drill. `after`, `for` and `on_vanish` are for actions.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BesideStep {
+    /// Its name in reports.
+    #[serde(default)]
+    name: Option<String>,
+    /// Who answers for it.
+    #[serde(default)]
+    owner: String,
+    /// How long it is to take.
+    #[serde(default)]
+    planned: Option<Span>,
+    /// What becomes of the run when it cannot be done.
+    #[serde(default)]
+    on_fail: OnFail,
+    /// How long to wait before it.
+    #[serde(default)]
+    #[schemars(with = "Option<Span>")]
+    after: Option<Placed<Span>>,
+    /// How long it stands.
+    #[serde(default, rename = "for")]
+    #[schemars(with = "Option<Span>")]
+    length: Option<Placed<Span>>,
+    /// What becomes of it if the runner vanishes.
+    #[serde(default)]
+    on_vanish: Option<Placed<OnVanish>>,
+}
+
+const BESIDE_STEP: &[&str] = &["name", "owner", "planned", "on_fail", "after", "for", "on_vanish"];
+
 /// Reads one step of a drill's phase.
 pub(super) fn step(
     doc: &mut Doc,
     entry: Id,
     kinds: &Kinds,
     out: &mut Vec<Diagnostic>,
-) -> Option<Item> {
+) -> Option<Step> {
     let names = kinds.actions.iter().map(|it| it.about.name);
     let known: Vec<&str> = CUES.iter().copied().chain(names).collect();
-    let pick = Menu { sort: "step", known: &known, common: BESIDE }.pick(doc, entry, out)?;
+    let pick = Menu { sort: "step", known: &known, common: BESIDE_STEP }.pick(doc, entry, out)?;
     let (n, settings) = pick.kind?;
+    let beside: Option<BesideStep> = read(doc, pick.common, pick.place, out);
     if let Some(kind) = n.checked_sub(CUES.len()).and_then(|it| kinds.actions.get(it)) {
-        let act = act(doc, (kind, settings), pick, out)?;
-        let endless = act.length.is_none() && doc.get(pick.common, "for").is_none();
-        if endless && kind.family == Family::Fault && kind.class != UndoClass::OneShot {
+        let action = kind.read(doc, settings, pick.place, out);
+        let beside = beside?;
+        let act = Beside {
+            name: beside.name.clone(),
+            after: beside.after.map(|it| it.value),
+            length: beside.length.map(|it| it.value),
+            on_vanish: beside.on_vanish,
+        };
+        if act.length.is_none() && kind.family == Family::Fault && kind.class != UndoClass::OneShot
+        {
             let help = "write how long it stands, such as `for: 10s`; every fault has an end";
             out.push(Diagnostic::new("`for` is missing", pick.place, help));
         }
-        return Some(Item::Act(act));
+        let act = assembled(kind, action, act, out)?;
+        let name = act.name.clone();
+        return Some(beside.step(kind.about.name, name, Item::Act(act)));
     }
-    cue(doc, CUES.get(n)?, settings, (kinds, pick), out)
+    let word = *CUES.get(n)?;
+    let item = cue(doc, word, settings, (kinds, pick, beside.as_ref()), out);
+    let (beside, item) = (beside?, item?);
+    beside.unfit(out);
+    let name = beside.name.clone().unwrap_or_else(|| match &item {
+        Item::Wait(it) => it.name.clone(),
+        _ => word.replace('_', " "),
+    });
+    Some(beside.step(word, name, item))
+}
+
+impl BesideStep {
+    fn step(self, kind: &'static str, name: String, item: Item) -> Step {
+        let Self { owner, planned, on_fail, .. } = self;
+        Step { id: String::new(), name, kind, owner, planned, on_fail, item }
+    }
+
+    /// What changes nothing neither stands nor is put back.
+    fn unfit(&self, out: &mut Vec<Diagnostic>) {
+        let spans = [("after", self.after), ("for", self.length)];
+        let spans = spans.into_iter().filter_map(|(key, it)| Some((key, it?.place)));
+        let vanish = self.on_vanish.map(|it| ("on_vanish", it.place));
+        for (key, place) in spans.chain(vanish) {
+            let what = format!("`{key}` is for actions, and this changes nothing");
+            out.push(Diagnostic::new(what, place, "leave it out"));
+        }
+    }
 }
 
 fn act(
@@ -154,6 +228,15 @@ fn act(
 ) -> Option<Act> {
     let action = kind.read(doc, settings, pick.place, out);
     let beside: Beside = read(doc, pick.common, pick.place, out)?;
+    assembled(kind, action, beside, out)
+}
+
+fn assembled(
+    kind: &'static ActionKind,
+    action: Option<Box<dyn AnyAction>>,
+    beside: Beside,
+    out: &mut Vec<Diagnostic>,
+) -> Option<Act> {
     let natural = match kind.family {
         Family::Fault => OnVanish::Heal,
         Family::Step => OnVanish::Keep,
@@ -175,15 +258,6 @@ fn act(
     })
 }
 
-/// What may stand beside a cue.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct BesideCue {
-    /// Its name in reports.
-    #[serde(default)]
-    name: Option<String>,
-}
-
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WrittenDeclare {
@@ -198,20 +272,69 @@ fn cue(
     doc: &mut Doc,
     cue: &str,
     settings: Id,
-    (kinds, pick): (&Kinds, Pick),
+    (kinds, pick, beside): (&Kinds, Pick, Option<&BesideStep>),
     out: &mut Vec<Diagnostic>,
 ) -> Option<Item> {
-    let beside: Option<BesideCue> = read(doc, pick.common, pick.place, out);
-    let name = beside?.name;
+    let at = (settings, pick.place);
     match cue {
         "declare" => {
             let WrittenDeclare { note, delay } = read(doc, settings, pick.place, out)?;
             Some(Item::Declare(Declare { note, delay }))
         }
         "pause" => read(doc, settings, pick.place, out).map(Item::Pause),
+        "dwell" => read(doc, settings, pick.place, out).map(Item::Dwell),
         "witness" => read::<WitnessCue>(doc, settings, pick.place, out).map(Item::Witness),
-        _ => wait(doc, settings, (name, kinds), out).map(Item::Wait),
+        "gate" => ask(doc, Sort::Gate, at, out).map(Item::Ask),
+        "manual" => ask(doc, Sort::Manual, at, out).map(Item::Ask),
+        "approval" => ask(doc, Sort::Approval, at, out).map(Item::Ask),
+        "parallel" => branches(doc, at, kinds, out).map(Item::Branches),
+        _ => {
+            let name = beside.and_then(|it| it.name.clone());
+            wait(doc, settings, (name, kinds), out).map(Item::Wait)
+        }
     }
+}
+
+/// One of the branches of a `parallel`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenBranch {
+    /// Its name.
+    branch: String,
+    /// What is done in it, in this order.
+    #[schemars(schema_with = "schema::steps")]
+    steps: Vec<Unread>,
+}
+
+fn branches(
+    doc: &mut Doc,
+    (settings, place): (Id, Place),
+    kinds: &Kinds,
+    out: &mut Vec<Diagnostic>,
+) -> Option<Vec<Branch>> {
+    let entries: Vec<Unread> = read(doc, settings, place, out)?;
+    if entries.is_empty() || entries.len() > TOGETHER_MAX {
+        let what = format!("1 to {TOGETHER_MAX} branches go together, not {}", entries.len());
+        let help = "write `- branch: NAME` under it, each with its own `steps`";
+        out.push(Diagnostic::new(what, place, help));
+    }
+    let mut all = Vec::new();
+    for it in entries {
+        let head = doc.head(it.0);
+        let Some(WrittenBranch { branch, steps }) = read(doc, it.0, head, out) else { continue };
+        let mut inside = Vec::new();
+        for it in steps {
+            let place = doc.head(it.0);
+            let step = step(doc, it.0, kinds, out);
+            if step.as_ref().is_some_and(|it| matches!(it.item, Item::Branches(_))) {
+                let help = "put its branches beside this one";
+                out.push(Diagnostic::new("a branch cannot part again", place, help));
+            }
+            inside.extend(step);
+        }
+        all.push(Branch { name: branch, steps: inside });
+    }
+    Some(all)
 }
 
 /// What stands beside the probe of a `wait_for`.

@@ -7,12 +7,14 @@ use crate::{
     journal::{
         began::{Objectives, PlannedPhase},
         entry::{Mark, OnVanish},
+        exercise::Exercise,
         index::RunKind,
     },
     ledger::AnyLedger,
     probe::AnyProbe,
     script::{
         common::{Labels, Safety},
+        course::{self, Ask, Branch, Step},
         expect::Expect,
         hypothesis::Hypothesis,
         load::Load,
@@ -46,6 +48,8 @@ pub struct Script {
     pub objectives: Option<Objectives>,
     /// How a drill measures.
     pub witness: Option<Witness>,
+    /// What sort of exercise a drill is, and who takes part.
+    pub exercise: Option<Exercise>,
     /// What is sent meanwhile.
     pub loads: Vec<Load>,
     /// Processes whose utilisation is recorded, by the name that reports give them.
@@ -65,7 +69,7 @@ pub struct Phase {
     /// Its name.
     pub name: String,
     /// What is done in it, one after the other.
-    pub items: Vec<Item>,
+    pub items: Vec<Step>,
 }
 
 /// One thing to do.
@@ -82,6 +86,12 @@ pub enum Item {
     Declare(Declare),
     /// Something for the witness.
     Witness(WitnessCue),
+    /// A question to people.
+    Ask(Ask),
+    /// Nothing, for a while in which everything must stay well.
+    Dwell(Span),
+    /// Several stretches of steps, side by side.
+    Branches(Vec<Branch>),
 }
 
 /// An action and its circumstances.
@@ -156,7 +166,7 @@ impl Script {
     pub fn plan(&self) -> Vec<PlannedPhase> {
         let phase = |it: &Phase| PlannedPhase {
             phase: it.name.clone(),
-            items: it.items.iter().map(ToString::to_string).collect(),
+            items: it.items.iter().map(|it| it.item.to_string()).collect(),
         };
         self.phases.iter().map(phase).collect()
     }
@@ -174,11 +184,22 @@ impl Script {
 
     /// All acts, in order.
     pub fn acts(&self) -> impl Iterator<Item = &Act> {
-        self.phases.iter().flat_map(|it| &it.items).flat_map(|it| match it {
+        self.steps().flat_map(|it| match &it.item {
             Item::Act(act) => std::slice::from_ref(act),
             Item::Together(all) => all,
-            Item::Pause(_) | Item::Wait(_) | Item::Declare(_) | Item::Witness(_) => &[],
+            Item::Pause(_)
+            | Item::Wait(_)
+            | Item::Declare(_)
+            | Item::Witness(_)
+            | Item::Ask(_)
+            | Item::Dwell(_)
+            | Item::Branches(_) => &[],
         })
+    }
+
+    /// All steps, in order; those of branches follow the step that holds them.
+    pub fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.phases.iter().flat_map(|it| &it.items).flat_map(course::inside)
     }
 }
 
@@ -209,6 +230,18 @@ impl std::fmt::Display for Item {
             Self::Witness(WitnessCue::Start) => f.write_str("the witness begins to write"),
             Self::Witness(WitnessCue::ReadBack) => {
                 f.write_str("the witness stops, and reads back what it wrote")
+            }
+            Self::Ask(it) => {
+                let (sort, text, timeout) = (it.sort.word(), &it.text, it.timeout);
+                write!(f, "{sort}: {text} (at most {timeout}, then {})", it.otherwise.word())
+            }
+            Self::Dwell(length) => write!(f, "stay as it is for {length}"),
+            Self::Branches(all) => {
+                let one = |it: &Branch| {
+                    let steps = it.steps.iter().map(|it| it.item.to_string());
+                    format!("{}: {}", it.name, steps.collect::<Vec<_>>().join(", then "))
+                };
+                write!(f, "side by side: {}", all.iter().map(one).collect::<Vec<_>>().join("; "))
             }
         }
     }

@@ -1,8 +1,10 @@
 //! What is to be played: a scenario or a drill, read from its file, with every kind looked up.
 
+mod asks;
 pub mod bound;
 pub mod common;
 pub mod conditions;
+pub mod course;
 mod drill;
 pub mod expect;
 pub mod hypothesis;

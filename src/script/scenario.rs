@@ -10,6 +10,7 @@ use crate::{
     manifest::{diagnostic::Diagnostic, node::Doc, read::read, unread::Unread},
     script::{
         common::{self, Labels},
+        course::Step,
         hypothesis, items,
         lines::{Item, Phase, Script},
         load,
@@ -121,6 +122,7 @@ pub(super) fn scenario(doc: &mut Doc, kinds: &Kinds, out: &mut Vec<Diagnostic>) 
         let help = "name at least one fault under `method`";
         out.push(Diagnostic::new("a scenario without a fault shows nothing", top, help));
     }
+    let items = faults.into_iter().map(Step::plain).collect();
     Some(Script {
         kind: RunKind::Scenario,
         title: written.title,
@@ -130,7 +132,8 @@ pub(super) fn scenario(doc: &mut Doc, kinds: &Kinds, out: &mut Vec<Diagnostic>) 
         hypotheses,
         baseline: written.baseline,
         settle: written.settle,
-        phases: vec![Phase { name: "disrupt".to_owned(), items: faults }],
+        phases: vec![Phase { name: "disrupt".to_owned(), items }],
+        exercise: None,
         objectives: None,
         witness: None,
         loads,

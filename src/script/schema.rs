@@ -15,6 +15,7 @@ use crate::{
     },
     probe::ProbeKind,
     script::{
+        asks::{WrittenApproval, WrittenGate, WrittenManual},
         conditions::{BesideCondition, BesideGuard},
         drill, hypothesis,
         items::{self, TOGETHER_MAX},
@@ -50,6 +51,7 @@ pub fn schema(kind: RunKind, kinds: &Kinds) -> Value {
             own.push(("wait", entries.probes::<items::BesideWait>("expect")));
             own.push(("step", entries.step()));
             own.push(("witness", entries.witness()));
+            own.push(("branch", items::WrittenBranch::json_schema(&mut generator)));
             own.push(("phase", drill::WrittenPhase::json_schema(&mut generator)));
         }
     }
@@ -214,17 +216,29 @@ impl Entries<'_> {
             let others = ["after", "for", "on_vanish"].map(|it| json!({ "required": [it] }));
             Some(json!({ "not": { "anyOf": others } }))
         };
+        let gate = self.generator.subschema_for::<WrittenGate>();
+        let manual = self.generator.subschema_for::<WrittenManual>();
+        let approval = self.generator.subschema_for::<WrittenApproval>();
+        let mut parallel = list("branch");
+        parallel.insert("minItems".to_owned(), 1.into());
+        parallel.insert("maxItems".to_owned(), TOGETHER_MAX.into());
+        let dwell = self.generator.subschema_for::<Span>();
         let declare = self.generator.subschema_for::<items::WrittenDeclare>();
         let witness = self.generator.subschema_for::<WitnessCue>();
         let wait = json_schema!({ "$ref": "#/$defs/wait" });
         let cues = [
+            ("approval", described(approval, "people sign the plan and its objectives")),
+            ("dwell", described(dwell, "stays as it is, and everything must stay well")),
+            ("gate", described(gate, "people say whether the drill goes on")),
+            ("manual", described(manual, "somebody does something by hand, and says so")),
+            ("parallel", described(parallel, "stretches of steps, side by side")),
             ("declare", described(declare, "a person decides; the time is written down")),
             ("pause", self.pause()),
             ("wait_for", described(wait, "waits until a probe tells what is expected")),
             ("witness", described(witness, "begins to write, or reads everything back")),
         ];
         choices.extend(cues.map(|(name, schema)| Choice { name, schema, then: named() }));
-        self.entry::<items::Beside>(choices)
+        self.entry::<items::BesideStep>(choices)
     }
 }
 

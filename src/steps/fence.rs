@@ -39,6 +39,7 @@ impl Action for Fence {
         example: "token: /var/lib/ledger/fence\nepoch: 2\n",
     };
     const CLASS: UndoClass = UndoClass::Guardian;
+    const CONFIRMS: bool = true;
     type Undo = Fenced;
 
     async fn plan(&self, world: &World) -> Result<Plan<Fenced>, Refusal> {

@@ -4,6 +4,7 @@ mod command;
 mod evidence;
 mod fence;
 mod http;
+mod notify;
 mod parity;
 mod promote;
 mod reconcile;
@@ -20,6 +21,7 @@ pub const KINDS: &[ActionKind] = &[
     ActionKind::step::<Inspecting<evidence::Evidence>>(),
     ActionKind::step::<fence::Fence>(),
     ActionKind::step::<http::Http>(),
+    ActionKind::step::<notify::Notify>(),
     ActionKind::step::<Inspecting<parity::Parity>>(),
     ActionKind::step::<promote::Promote>(),
     ActionKind::step::<Inspecting<reconcile::Reconcile>>(),

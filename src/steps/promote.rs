@@ -47,6 +47,7 @@ impl Action for Promote {
                   'http://127.0.0.1:8080/status', contains: primary }\n",
     };
     const CLASS: UndoClass = UndoClass::OneShot;
+    const CONFIRMS: bool = true;
     type Undo = Promoted;
 
     async fn plan(&self, _: &World) -> Result<Plan<Promoted>, Refusal> {

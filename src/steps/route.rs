@@ -38,6 +38,7 @@ impl Action for Route {
         example: "url: http://127.0.0.1:8080/route\nto: '{\"core\": \"127.0.0.1:9001\"}'\n",
     };
     const CLASS: UndoClass = UndoClass::Guardian;
+    const CONFIRMS: bool = true;
     type Undo = Routed;
 
     async fn plan(&self, world: &World) -> Result<Plan<Routed>, Refusal> {

@@ -16,13 +16,19 @@ use std::{
 };
 
 use holdfast::{
-    journal::entry::{Fact, OnVanish, Successor},
+    journal::{
+        entry::{Fact, OnVanish, Successor},
+        fold,
+    },
     sandbox::bank,
     world::{clock::Clock as _, linux::clock::LinuxClock},
 };
 use serde_json::{Value, json};
 
-use crate::stage::{Played, Stage, text};
+use crate::{
+    ground::within,
+    stage::{self, Played, Stage, text},
+};
 
 const DRILL: &str = "chaos-scenarios/drills/ledger-primary-lost.yaml";
 
@@ -222,22 +228,30 @@ fn when_the_runner_of_a_drill_dies_its_deliberate_steps_stand() {
     until(r#"{"phase_began":{"phase":"verify"}}"#);
     runner.kill().unwrap();
     let output = runner.wait_with_output().unwrap();
-    until(r#"{"ended":"#);
+    until(r#"{"taken_over":"#);
+    let waits = || fold::suspended(&stage::entries(&stage.newest()));
+    assert!(within(Duration::from_mins(1), waits), "it waits");
     let played = stage.played(output);
     let facts: Vec<_> = played.entries.iter().map(|it| &it.fact).collect();
     let taken =
         facts.iter().any(|it| matches!(it, Fact::TakenOver { by: Successor::Guardian, .. }));
     assert!(taken, "the guardian took over");
-    let kept = facts.iter().filter(|it| matches!(it, Fact::Kept { .. })).count();
     let meant = facts
         .iter()
         .filter(|it| matches!(it, Fact::Intent(it) if it.on_vanish == OnVanish::Keep))
         .count();
     assert!(meant >= 3, "fence, promote and route were done");
-    // The kill, which nobody can undo, is told beside them.
-    assert_eq!(kept, meant + 1);
+    // They stand, with the kill that nobody can undo, until the run is resumed or ended.
+    assert_eq!(fold::outstanding(&played.entries).len(), meant + 1);
     let gateway = stage.book().address("gateway").unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let paid = runtime.block_on(async { pay(&bank::client().unwrap(), gateway, "after").await });
     assert!(paid, "the route to the promoted standby stands");
+    let ended = stage.run(&["drill", "abort", &played.id()]);
+    assert!(ended.status.success(), "{}", text(&ended.stderr));
+    let after = stage::entries(&played.folder);
+    assert!(fold::ended(&after) && fold::outstanding(&after).is_empty());
+    let kept = after.iter().filter(|it| matches!(it.fact, Fact::Kept { .. })).count();
+    assert_eq!(kept, meant + 1);
+    verified(&stage, &played);
 }

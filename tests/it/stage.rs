@@ -78,11 +78,22 @@ impl Stage {
         self.played(output)
     }
 
-    /// What the newest run left.
-    pub(crate) fn played(&self, output: Output) -> Played {
+    /// How many runs there are.
+    pub(crate) fn runs(&self) -> usize {
+        std::fs::read_dir(self.state().join("runs")).map_or(0, Iterator::count)
+    }
+
+    /// The folder of the newest run.
+    pub(crate) fn newest(&self) -> PathBuf {
         let runs = std::fs::read_dir(self.state().join("runs"));
         let newest = runs.ok().and_then(|it| it.flatten().map(|it| it.path()).max());
-        let folder = newest.unwrap_or_else(|| panic!("no run: {}", text(&output.stderr)));
+        newest.unwrap_or_else(|| panic!("no run in {}", self.state().display()))
+    }
+
+    /// What the newest run left.
+    pub(crate) fn played(&self, output: Output) -> Played {
+        assert!(self.state().join("runs").exists(), "no run: {}", text(&output.stderr));
+        let folder = self.newest();
         let entries = entries(&folder);
         let report = std::fs::read(folder.join("report.json")).unwrap_or_default();
         let report = serde_json::from_slice(&report).unwrap_or(Value::Null);

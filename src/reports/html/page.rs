@@ -2,7 +2,7 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{charts, plot, tables};
+use super::{charts, plot, road, tables};
 use crate::{
     evidence::{
         energy::Energy,
@@ -101,6 +101,7 @@ fn head(evidence: &Evidence) -> Markup {
             " · run " code { (run.id) }
         }
         @if let Some(labels) = run.labels() { p.meta { (labels) } }
+        @if let Some(road) = &evidence.course { (road::line(road)) }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{page::badge, shown};
+use super::{page::badge, road, shown};
 use crate::{
     evidence::{
         energy::{Energy, Use},
@@ -22,6 +22,7 @@ pub(super) fn all(evidence: &Evidence) -> Markup {
             (split(&drill.rto))
             (ledger(drill))
         }
+        @if let Some(it) = &evidence.course { (road::tables(it)) }
         (hypotheses(evidence))
         (loads(evidence))
         (phases(evidence))

@@ -45,7 +45,11 @@ pub fn hostname() -> String {
 
 /// The name of the user who runs this program, or `uid N`.
 pub fn operator() -> String {
-    let uid = rustix::process::getuid().as_raw();
+    user(rustix::process::getuid().as_raw())
+}
+
+/// The login name of a user, or `uid N`.
+pub fn user(uid: u32) -> String {
     passwd_name(uid).unwrap_or_else(|| format!("uid {uid}"))
 }
 

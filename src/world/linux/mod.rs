@@ -11,6 +11,7 @@ mod files;
 pub mod held;
 pub mod hold;
 pub mod host;
+pub mod inbox;
 pub mod load;
 pub mod net;
 pub mod powers;

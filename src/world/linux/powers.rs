@@ -10,11 +10,11 @@ use crate::about::Need;
 /// Whether what a kind needs is here now: how, or why not.
 pub fn have(need: Need) -> Result<String, String> {
     match need {
-        Need::Kill => capability(5, "CAP_KILL").or_else(own),
+        Need::Kill => capability(5, "CAP_KILL").or_else(|_| Ok(own())),
         Need::ReadAll => capability(2, "CAP_DAC_READ_SEARCH"),
-        Need::Limits => capability(24, "CAP_SYS_RESOURCE").or_else(own),
+        Need::Limits => capability(24, "CAP_SYS_RESOURCE").or_else(|_| Ok(own())),
         Need::Network => capability(12, "CAP_NET_ADMIN"),
-        Need::Trace => capability(19, "CAP_SYS_PTRACE").or_else(trace_own),
+        Need::Trace => capability(19, "CAP_SYS_PTRACE").or_else(|why| trace_own(&why)),
         Need::Groups => groups(),
         Need::Systemd => systemd(),
         Need::Docker => docker(),
@@ -32,15 +32,14 @@ fn capability(number: u32, name: &str) -> Result<String, String> {
 }
 
 /// What one may do to processes of one's own without any power.
-fn own(_: String) -> Result<String, String> {
-    let uid = rustix::process::geteuid().as_raw();
-    Ok(format!("for processes of user {uid} alone"))
+fn own() -> String {
+    format!("for processes of user {} alone", rustix::process::geteuid().as_raw())
 }
 
-fn trace_own(why: String) -> Result<String, String> {
+fn trace_own(why: &str) -> Result<String, String> {
     let scope = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
     match scope.trim() {
-        "" | "0" => own(why),
+        "" | "0" => Ok(own()),
         it => Err(format!("{why}, and kernel.yama.ptrace_scope is {it}")),
     }
 }

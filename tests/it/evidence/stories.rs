@@ -155,13 +155,14 @@ pub(crate) fn began(story: &Story) -> Began {
             when: vec![When::Before, When::After],
             every_us: 100_000,
         }],
-        objectives: Some(Objectives { rto_us: story.rto * 1_000, lost_writes_max: 0 }),
+        objectives: Some(Objectives { rto_us: story.rto * 1_000, ..Objectives::default() }),
         witness: Some(PlannedWitness {
             target: "POST /payments of the gateway".to_owned(),
             every_us: story.every * 1_000,
             deadline_us: 500_000,
             good_in_a_row: 3,
         }),
+        course: None,
         environment: None,
         approvals: Vec::new(),
     }
