@@ -2,7 +2,6 @@
 
 use std::{
     os::unix::{fs::chown, process::CommandExt as _},
-    path::Path,
     process::{Child, Command},
 };
 
@@ -57,8 +56,6 @@ impl Theirs {
     fn play(&self, fault: &str, more: &[&str]) -> Done {
         let text = format!("title: x\nmethod:\n  - {fault}\n    for: 200ms\n");
         let file = self.ground.file("x.yaml", &text.replace("OWN", "sleep 8TAG"));
-        // What root wrote, they may read.
-        assert!(Path::new(&file).exists());
         let words = ["chaos", "run", &file.display().to_string()];
         let mut command = self.ground.holdfast(&words);
         nobody(command.args(more)).output().expect("it starts").into()
@@ -73,14 +70,10 @@ fn without_root_what_can_run_does() {
         "memory_hog: { size: 8MiB }",
         "disk_fill: { path: GROUND, size: 1MiB }",
         "inode_fill: { path: GROUND, count: 20 }",
-        "port_occupy: { address: '127.0.0.1:0' }",
         "process_pause: { target: { cmdline: 'OWN' }, by: signal }",
         "fd_limit: { target: { cmdline: 'OWN' }, limit: 16 }",
         "exec: { run: [touch, GROUND/flag], undo: [rm, -f, GROUND/flag] }",
     ] {
-        if fault.starts_with("port_occupy") {
-            continue;
-        }
         let done = theirs.play(fault, &[]);
         // A busy machine may keep an effect from being seen; that nothing is refused is the point.
         assert!(matches!(done.code, Some(0 | 4)), "{fault}: {done:?}");
@@ -113,7 +106,6 @@ fn without_root_what_cannot_run_is_refused_by_the_power_that_it_needs() {
         ),
     ] {
         let dry = theirs.play(fault, &["--dry-run"]);
-        println!("{}{}", dry.out, dry.err);
         assert!(dry.out.contains(word), "{fault}: {dry:?}");
         let done = theirs.play(fault, &[]);
         assert_eq!(done.code, Some(3), "{fault}: {done:?}");
