@@ -14,6 +14,7 @@ pub mod explain;
 mod guard;
 mod host_file;
 pub mod kinds_page;
+mod outside;
 mod play;
 mod postgres;
 mod recover;

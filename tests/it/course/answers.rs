@@ -22,8 +22,9 @@ const TABLETOP: &str =
 /// A drill with one question.
 fn gate(settings: &str) -> String {
     format!(
-        "title: one question\nexercise: {{ type: tabletop }}\nobjectives: {{ rto: 1h, lost_writes: 0 }}\n\
-         phases:\n  - phase: declare\n    steps:\n      - gate: {{ question: on?, {settings} }}\n        \
+        "title: one question\nexercise: {{ type: tabletop }}\n\
+         objectives: {{ rto: 1h, lost_writes: 0 }}\nphases:\n  - phase: declare\n    steps:\n      \
+         - gate: {{ question: on?, {settings} }}\n        \
          name: go on\n"
     )
 }
@@ -188,9 +189,10 @@ fn a_gate_that_nobody_answers_acts_as_the_file_says() {
 #[test]
 fn a_step_that_cannot_be_done_lets_the_run_go_on_where_the_file_says_so() {
     let ground = Ground::new(0);
-    let text = "title: t\nexercise: { type: walkthrough }\nobjectives: { rto: 1h, lost_writes: 0 }\n\
-        phases:\n  - phase: clean up\n    steps:\n      - command: { run: ['false'] }\n        name: fails\n        \
-        on_fail: go_on\n      - notify: { by: { file: GROUND/told }, say: 'run {run}' }\n        name: tell\n        \
+    let text = "title: t\nexercise: { type: walkthrough }\n\
+        objectives: { rto: 1h, lost_writes: 0 }\nphases:\n  - phase: clean up\n    steps:\n      \
+        - command: { run: ['false'] }\n        name: fails\n        on_fail: go_on\n      \
+        - notify: { by: { file: GROUND/told }, say: 'run {run}' }\n        name: tell\n        \
         owner: the desk\n        planned: 1m\n";
     let file = ground.file("t.yaml", text).display().to_string();
     let done = ground.run(&["drill", "run", &file]);
