@@ -90,7 +90,7 @@ fn clean() -> Machine {
             machine.connections.insert(Connection { local, peer, device: 0, cookie, user: 0 });
         }
     }
-    for url in words(|it| it.starts_with("http://")) {
+    for url in words(|it| it.starts_with("http://") || it.starts_with("https://")) {
         machine.web.insert(url, r#"{"role":"primary"}"#.to_owned());
     }
     machine
