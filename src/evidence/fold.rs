@@ -8,7 +8,7 @@ use crate::{
         energy::{self, Point, Use},
         facts::RunFacts,
         judge,
-        lag::Peeked,
+        lag::{self, Peeked},
         load::{self, Load},
         rpo::{self, Ledger, Rpo},
         rto::{self, Attempt, Rto},
@@ -16,6 +16,7 @@ use crate::{
         scale::{Clocks, Scale},
         shown,
         sides::{self, Reads},
+        terms::{self, Level, Term},
         timeline::Timeline,
     },
     journal::{
@@ -86,6 +87,11 @@ pub struct Drill {
     pub rto: Rto,
     /// The loss of data.
     pub rpo: Rpo,
+    /// The other objectives, those that the file names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub terms: Vec<Term>,
+    /// How much of the service there was, phase by phase.
+    pub levels: Vec<Level>,
     /// Every write of the witness, in the order of sending.
     pub attempts: Vec<Attempt>,
 }
@@ -299,16 +305,21 @@ impl<'a> Draft<'a> {
         let attempts = std::mem::take(&mut self.attempts);
         let in_a_row = began.witness.as_ref().map_or(1, |it| it.good_in_a_row);
         let rto = rto::judge(&self.timeline, &attempts, (objectives.rto_us, in_a_row));
+        let lag = rto.fault.and_then(|it| lag::lag(&attempts, &self.peeks, it.from_us));
         let ledger = Ledger {
             attempts: &attempts,
             strangers,
             read: self.reads.any(),
-            fault_us: rto.fault.map(|it| it.from_us),
+            fault: rto.fault,
+            lag: lag.as_ref(),
             back_us: rto.first_good.map(|it| it.from_us),
             barred_us: sides::barred(&self.timeline),
         };
         let rpo = rpo::judge(ledger, objectives.lost_writes_max);
-        Some(Drill { objectives, witness: began.witness.clone(), rto, rpo, attempts })
+        let terms = terms::terms(&objectives, &rto, &rpo, &attempts);
+        let levels = terms::levels(&self.timeline.phases, &attempts);
+        let witness = began.witness.clone();
+        Some(Drill { objectives, witness, rto, rpo, terms, levels, attempts })
     }
 
     /// Hypotheses as planned, and any that were judged without a plan.

@@ -33,6 +33,7 @@ pub(crate) fn reasons(evidence: &Evidence, ended: bool) -> Vec<Reason> {
     if let Some(drill) = evidence.drill.as_ref().filter(|it| !talk || it.witness.is_some()) {
         reasons.push(weigh("recovery time", drill.rto.answer, &drill.rto.why));
         reasons.push(weigh("data loss", drill.rpo.answer, &drill.rpo.why));
+        reasons.extend(drill.terms.iter().map(|it| weigh(it.name, it.answer, &it.why)));
     }
     reasons.extend(evidence.hypotheses.iter().flat_map(hypothesis));
     reasons.extend(evidence.course.iter().flat_map(|it| it.reasons(&evidence.timeline)));

@@ -3,7 +3,6 @@
 use crate::evidence::{
     energy::Energy,
     fold::{Drill, Evidence},
-    rpo::EXPOSED_US,
     say,
     scale::signed,
 };
@@ -81,12 +80,23 @@ fn loss(drill: &Drill) -> String {
                     the return."
         .to_owned();
     if let Some(exposed) = drill.rpo.exposed {
+        let back = say::length(drill.rpo.exposed_us);
         text.extend([format!(
-            " Exposed were {}: those acknowledged in the last {} before the fault or later, and \
-             before the return.",
+            " Exposed were {}: those acknowledged in the last {back} before the fault or later, \
+             and before the return. ",
             say::plural(exposed, "write"),
-            say::length(EXPOSED_US)
         )]);
+        text.extend([match &drill.rpo.lag {
+            Some(lag) => format!(
+                "The standby was asked {} how far it was: it was at most {} behind, {} of the looks \
+                 were stale, and up to {} passed between two of them.",
+                say::plural(lag.looks, "time"),
+                say::length(lag.behind_us_max),
+                say::grouped(lag.stale),
+                say::length(lag.gap_us_max),
+            ),
+            None => "No standby was asked how far it was, so that this is an assumption.".to_owned(),
+        }]);
     }
     if let Some(chance) = drill.rpo.chance_at_most {
         text.extend([format!(
@@ -105,6 +115,13 @@ fn clocks(evidence: &Evidence, said: &mut Vec<String>) {
         .to_owned();
     if !clocks.anchored {
         text += " It was never tied to the time of day.";
+    }
+    match clocks.wall_error_us {
+        Some(us) => text.extend([format!(
+            " The clock followed a reference, and the time of day was right to {}.",
+            say::length(signed(us))
+        )]),
+        None => text += " The clock followed no reference, so that the time of day may be wrong.",
     }
     if clocks.wall_stepped_us != 0 {
         let by = say::length(clocks.wall_stepped_us.saturating_abs());

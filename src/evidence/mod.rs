@@ -19,5 +19,6 @@ pub mod scale;
 pub mod seal;
 pub mod shown;
 pub(crate) mod sides;
+pub mod terms;
 pub mod timeline;
 pub mod verify;

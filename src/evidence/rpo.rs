@@ -9,16 +9,19 @@ use serde::Serialize;
 
 use crate::{
     evidence::{
+        lag::Lag,
         rto::Attempt,
         say::{self, Answer},
+        scale::Window,
     },
     journal::entry::{Found, Outcome},
 };
 
 /// So many ranges of lost records are told one by one.
 const RANGES_MAX: usize = 50;
-/// Writes acknowledged within so long before the fault count as exposed to it.
-pub const EXPOSED_US: i64 = 1_000_000;
+/// Writes acknowledged within so long before the fault count as exposed to it, where nobody asked
+/// a standby how far it is.
+const EXPOSED_US: i64 = 1_000_000;
 
 /// How many writes fell into which class.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -73,8 +76,15 @@ pub struct Rpo {
     pub lost_ranges: Vec<(u64, u64)>,
     /// Ranges beyond those that are told.
     pub lost_ranges_left_off: u64,
-    /// Acknowledged writes that a loss could have hit: acknowledged in the last second before the
-    /// fault was applied, or later and before the service failed.
+    /// How long before the fault the earliest lost write was acknowledged, as an interval.
+    pub loss_age: Option<Window>,
+    /// How far the standby was behind before the fault; none if nobody asked it.
+    pub lag: Option<Lag>,
+    /// So far back before the fault a loss can reach: by the lag that was measured, or else one
+    /// second, which is an assumption.
+    pub exposed_us: i64,
+    /// Acknowledged writes that a loss could have hit: acknowledged so far back before the fault
+    /// was applied, or later and before the service failed.
     pub exposed: Option<u64>,
     /// With no loss among the exposed: the 95 % upper bound of the chance that one is lost, by the
     /// rule of three (3/N).
@@ -90,8 +100,10 @@ pub struct Ledger<'a> {
     pub strangers: u64,
     /// Whether anybody looked for the writes afterwards.
     pub read: bool,
-    /// Just before the fault was applied.
-    pub fault_us: Option<i64>,
+    /// Just before and just after the fault was applied.
+    pub fault: Option<Window>,
+    /// How far the standby was behind before it.
+    pub lag: Option<&'a Lag>,
     /// When the first write after the return was sent.
     pub back_us: Option<i64>,
     /// From when on only the recovered side was to acknowledge.
@@ -120,6 +132,9 @@ pub fn judge(ledger: Ledger<'_>, lost_writes_max: u64) -> Rpo {
         tail,
         lost_ranges,
         lost_ranges_left_off,
+        loss_age: loss_age(ledger),
+        lag: ledger.lag.cloned(),
+        exposed_us: exposed_us(ledger),
         exposed,
         chance_at_most: exposed
             .filter(|n| *n > 0 && classes.lost == 0)
@@ -208,8 +223,21 @@ fn ranges(attempts: &[Attempt]) -> (Vec<(u64, u64)>, u64) {
     (ranges, say::count(left_off))
 }
 
+fn exposed_us(ledger: Ledger<'_>) -> i64 {
+    ledger.lag.map_or(EXPOSED_US, Lag::window_us)
+}
+
+/// A process that is being killed still acknowledges, so that the earliest loss can be younger than
+/// the fault: then it is no time before it.
+fn loss_age(ledger: Ledger<'_>) -> Option<Window> {
+    let earliest = ledger.attempts.iter().filter(|it| lost(it)).map(Attempt::received_us).min()?;
+    let fault = ledger.fault?;
+    let before = |us: i64| us.saturating_sub(earliest).max(0);
+    Some(Window { from_us: before(fault.from_us), to_us: before(fault.to_us) })
+}
+
 fn exposed(ledger: Ledger<'_>) -> Option<u64> {
-    let since = ledger.fault_us?.saturating_sub(EXPOSED_US);
+    let since = ledger.fault?.from_us.saturating_sub(exposed_us(ledger));
     let near = before_return(ledger).filter(|it| it.received_us() >= since);
     Some(say::count(near.count()))
 }
@@ -220,7 +248,7 @@ fn verdict(ledger: Ledger<'_>, rpo: &Rpo) -> (Answer, String) {
     if ledger.attempts.is_empty() || !ledger.read {
         return (Answer::NotExercised, "nobody looked for the writes afterwards".to_owned());
     }
-    if ledger.fault_us.is_none() {
+    if ledger.fault.is_none() {
         let why = "no fault was applied, so a loss of data was not exercised";
         return (Answer::NotExercised, why.to_owned());
     }

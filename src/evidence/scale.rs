@@ -35,6 +35,8 @@ pub(crate) struct Scale {
     stepped_us: i64,
     slept_us: i64,
     reboots: u32,
+    /// The worst bound of all anchors; none once one has none.
+    wall_error_us: Option<u64>,
 }
 
 impl Scale {
@@ -48,12 +50,17 @@ impl Scale {
             stepped_us: 0,
             slept_us: 0,
             reboots: 0,
+            wall_error_us: first.and_then(|it| it.wall_error_us),
         }
     }
 
     /// Follows the clocks. After a reboot the steady clock began anew, and only the time of day
     /// ties it to what was before.
     pub(crate) fn meet(&mut self, anchor: &Anchor) {
+        self.wall_error_us = match (&self.first, self.wall_error_us) {
+            (None, _) => anchor.wall_error_us,
+            (Some(_), worst) => worst.zip(anchor.wall_error_us).map(|(a, b)| a.max(b)),
+        };
         let Some(first) = &self.first else {
             self.first = Some(anchor.clone());
             self.latest = Some(anchor.clone());
@@ -106,6 +113,7 @@ impl Scale {
             },
             slept_us: if self.slept_us > SLEPT_US { self.slept_us } else { 0 },
             reboots: self.reboots,
+            wall_error_us: self.wall_error_us,
         }
     }
 }
@@ -122,6 +130,9 @@ pub struct Clocks {
     pub slept_us: i64,
     /// How often the machine was restarted during the run.
     pub reboots: u32,
+    /// By how much the time of day can have been wrong, in microseconds; none if the clock did not
+    /// follow a reference all the while.
+    pub wall_error_us: Option<u64>,
 }
 
 /// Unsigned to signed; what does not fit is as large as can be.

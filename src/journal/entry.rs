@@ -197,6 +197,10 @@ pub struct Anchor {
     pub wall_us: u64,
     /// The boot, as the kernel names it.
     pub boot_id: String,
+    /// By how much the time of day could be wrong (`adjtimex(2)`, `maxerror`), in microseconds;
+    /// none if the clock followed no reference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wall_error_us: Option<u64>,
 }
 
 impl Anchor {
@@ -208,6 +212,7 @@ impl Anchor {
             boot_us: stamp.boot_us,
             wall_us: stamp.wall_us,
             boot_id: world.host.boot(),
+            wall_error_us: world.clock.wall_error_us(),
         }
     }
 }

@@ -82,6 +82,8 @@ fn cases(evidence: &Evidence) -> Vec<Case> {
         let name = |it: &str| it.to_owned();
         all.push(plain("objective", name("recovery time"), drill.rto.answer, &drill.rto.why));
         all.push(plain("objective", name("data loss"), drill.rpo.answer, &drill.rpo.why));
+        let terms = drill.terms.iter();
+        all.extend(terms.map(|it| plain("objective", name(it.name), it.answer, &it.why)));
     }
     for it in &evidence.hypotheses {
         all.extend(it.judgements.iter().map(|judged| {

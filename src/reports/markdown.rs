@@ -128,14 +128,16 @@ fn figures(evidence: &Evidence, drill: &Drill) -> String {
     };
     let goal = say::length_u(rto.objective_us);
     let row = |cells: [String; 4]| cells.to_vec();
-    table(
-        &["Figure", "Objective", "Measured", "Verdict"],
-        &[
-            row(["RTO 恢复时间".to_owned(), goal, measured, answer(rto.answer)]),
-            row(["RPO 数据丢失".to_owned(), allowed, lost, answer(rpo.answer)]),
-            row(["Energy 能耗".to_owned(), "–".to_owned(), energy, "–".to_owned()]),
-        ],
-    )
+    let mut rows = vec![
+        row(["RTO 恢复时间".to_owned(), goal, measured, answer(rto.answer)]),
+        row(["RPO 数据丢失".to_owned(), allowed, lost, answer(rpo.answer)]),
+    ];
+    rows.extend(drill.terms.iter().map(|it| {
+        let name = format!("{} {}", it.name, it.name_zh);
+        row([name, "as named".to_owned(), plain(&it.why), answer(it.answer)])
+    }));
+    rows.push(row(["Energy 能耗".to_owned(), "–".to_owned(), energy, "–".to_owned()]));
+    table(&["Figure", "Objective", "Measured", "Verdict"], &rows)
 }
 
 fn split(drill: &Drill) -> String {
@@ -163,6 +165,9 @@ fn ledger(drill: &Drill) -> String {
         ("corrupt", it.corrupt),
         ("recovered", it.recovered),
         ("unexpected", it.unexpected),
+        ("duplicated", it.duplicated),
+        ("stranded", it.stranded),
+        ("split brain", it.split_brain),
         ("not judged", it.not_judged),
         ("absent", it.absent),
         ("not looked for", it.not_looked_for),

@@ -79,10 +79,12 @@ fn objectives(drill: &Drill) -> Vec<Vec<String>> {
     let row = |name: &str, answer: say::Answer, why: &str| {
         vec![answer.word().to_owned(), name.to_owned(), why.to_owned()]
     };
-    vec![
+    let mut rows = vec![
         row("recovery time", drill.rto.answer, &drill.rto.why),
         row("data loss", drill.rpo.answer, &drill.rpo.why),
-    ]
+    ];
+    rows.extend(drill.terms.iter().map(|it| row(it.name, it.answer, &it.why)));
+    rows
 }
 
 fn judgements(evidence: &Evidence) -> Vec<Vec<String>> {

@@ -16,6 +16,12 @@ pub trait Clock: Send + Sync {
     /// Reads all clocks.
     fn stamp(&self) -> Stamp;
 
+    /// By how much the time of day can be wrong, as the kernel knows from its reference, in
+    /// microseconds; none if it follows none, or does not know.
+    fn wall_error_us(&self) -> Option<u64> {
+        None
+    }
+
     /// Microseconds of the monotonic clock.
     fn now_us(&self) -> u64 {
         self.stamp().mono_us

@@ -163,3 +163,84 @@ fn lost_time(file: &str) -> String {
     fs::write(file, text).unwrap();
     file.to_owned()
 }
+
+/// A drill without a fault, whose witness writes for a moment to what `ledger` says.
+fn quiet(stage: &Stage, ledger: &str) -> Played {
+    let text = format!(
+        "title: nothing happens
+objectives: {{ rto: 20s, lost_writes: 0 }}
+witness:
+{ledger}
+phases:
+  - phase: load
+    steps:
+      - witness: start
+      - pause: 500ms
+      - witness: read_back
+"
+    );
+    let file = stage.state().with_file_name("quiet.yaml");
+    fs::write(&file, text).unwrap();
+    let played = stage.play(&["drill", "run", "--yes", &file.display().to_string()]);
+    assert!(played.acknowledged().len() > 5, "{}", played.said());
+    played
+}
+
+#[test]
+fn a_folder_takes_records_and_what_other_sides_have_is_told() {
+    let stage = Stage::empty();
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let ledger = format!(
+        "  directory: {{ path: '{}', read: '{}', sides: {{ former: '{}' }} }}",
+        here.path().display(),
+        there.path().display(),
+        here.path().display(),
+    );
+    // What is written to one folder is looked for in another, where nothing ever arrives.
+    let played = quiet(&stage, &ledger);
+    let files = fs::read_dir(here.path()).unwrap().count();
+    assert!(files >= played.acknowledged().len(), "{files}: {}", played.said());
+    assert_eq!(class(&played, "lost"), played.acknowledged().len());
+    assert_eq!(class(&played, "stranded"), played.acknowledged().len());
+}
+
+#[test]
+fn any_program_that_speaks_json_lines_is_a_ledger() {
+    let Some(python) = crate::beside::tool("python3", "python3") else { return };
+    let stage = Stage::empty();
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("ledger.py");
+    // It keeps every record in a file, forgets record 3, alters record 4 and doubles record 5.
+    let text = r#"
+import json, os, sys
+folder = sys.argv[1]
+for line in sys.stdin:
+    asked = json.loads(line)
+    if "write" in asked:
+        it = asked["write"]
+        payloads = [it["payload"]]
+        if it["seq"] == 3: payloads = []
+        if it["seq"] == 4: payloads = ["another"]
+        if it["seq"] == 5: payloads = payloads * 2
+        path = os.path.join(folder, it["id"])
+        with open(path + ".new", "w") as file: json.dump(payloads, file)
+        os.rename(path + ".new", path)
+        print(json.dumps({"outcome": "acked"}), flush=True)
+    else:
+        try: payloads = json.load(open(os.path.join(folder, asked["read"]["id"])))
+        except FileNotFoundError: payloads = []
+        print(json.dumps({"payloads": payloads}), flush=True)
+"#;
+    fs::write(&program, text).unwrap();
+    let ledger = format!(
+        "  exec: {{ run: ['{}', '{}', '{}'] }}\n  deadline: 20s",
+        python.display(),
+        program.display(),
+        folder.path().display()
+    );
+    let played = quiet(&stage, &ledger);
+    assert_eq!(class(&played, "lost"), 1, "{}", played.said());
+    assert_eq!(class(&played, "corrupt"), 1);
+    assert_eq!(class(&played, "duplicated"), 1);
+    assert_eq!(class(&played, "ok"), played.acknowledged().len() - 2);
+}

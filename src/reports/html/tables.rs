@@ -20,6 +20,7 @@ pub(super) fn all(evidence: &Evidence) -> Markup {
     html! {
         @if let Some(drill) = &evidence.drill {
             (split(&drill.rto))
+            (terms(drill))
             (ledger(drill))
         }
         @if let Some(it) = &evidence.course { (road::tables(it)) }
@@ -70,6 +71,39 @@ fn split(rto: &Rto) -> Markup {
     }
 }
 
+/// The other objectives, and how much service there was phase by phase.
+fn terms(drill: &Drill) -> Markup {
+    html! {
+        @if !drill.terms.is_empty() {
+            h2 { "The other objectives " span lang="zh" { "其他目标" } }
+            div.scroll { table {
+                tr { th { "Objective" } th { "Verdict" } th { "Why" } }
+                @for it in &drill.terms {
+                    tr {
+                        td { (it.name) " " span lang="zh" { (it.name_zh) } }
+                        td { (it.answer.word()) " " (it.answer.word_zh()) }
+                        td { (it.why) }
+                    }
+                }
+            } }
+        }
+        @if !drill.levels.is_empty() {
+            h2 { "Service, phase by phase " span lang="zh" { "各阶段服务水平" } }
+            div.scroll { table {
+                tr { th { "Phase" } th.n { "Writes" } th.n { "Acknowledged" } th.n { "Share" } }
+                @for it in &drill.levels {
+                    tr {
+                        td { (it.phase) }
+                        td.n { (say::grouped(it.tried)) }
+                        td.n { (say::grouped(it.good)) }
+                        td.n { (it.ratio.map_or_else(|| "–".to_owned(), say::percent)) }
+                    }
+                }
+            } }
+        }
+    }
+}
+
 fn ledger(drill: &Drill) -> Markup {
     let classes = &drill.rpo.classes;
     let rows = [
@@ -81,6 +115,11 @@ fn ledger(drill: &Drill) -> Markup {
         ("not judged", classes.not_judged, "acknowledged, and not read back"),
         ("absent", classes.absent, "neither acknowledged nor there"),
         ("not looked for", classes.not_looked_for, "not acknowledged, and not read back"),
+    ];
+    let among = [
+        ("duplicated", classes.duplicated, "written once, and there more than once"),
+        ("stranded", classes.stranded, "lost, and still there on a side that had to stop"),
+        ("split brain", classes.split_brain, "of those, acknowledged after that side had to stop"),
     ];
     let ranges = drill.rpo.lost_ranges.iter().map(|(first, last)| {
         if first == last { first.to_string() } else { format!("{first}–{last}") }
@@ -95,6 +134,11 @@ fn ledger(drill: &Drill) -> Markup {
                 tr { td { (name) } td.n { (say::grouped(count)) } td { (meaning) } }
             }
             tr.sum { td { "all" } td.n { (say::grouped(rows.iter().map(|it| it.1).sum())) } td {} }
+            @for (name, count, meaning) in among {
+                @if count > 0 {
+                    tr { td { "among them " (name) } td.n { (say::grouped(count)) } td { (meaning) } }
+                }
+            }
         } }
         @if !ranges.is_empty() {
             p.muted {

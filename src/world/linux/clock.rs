@@ -2,7 +2,10 @@
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
-use crate::world::clock::{Clock, Stamp};
+use crate::world::{
+    clock::{Clock, Stamp},
+    discipline::discipline,
+};
 
 /// Reads `CLOCK_MONOTONIC`, `CLOCK_BOOTTIME` and `CLOCK_REALTIME`.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +18,11 @@ impl Clock for LinuxClock {
             boot_us: micros(clock_gettime(ClockId::Boottime)),
             wall_us: micros(clock_gettime(ClockId::Realtime)),
         }
+    }
+
+    fn wall_error_us(&self) -> Option<u64> {
+        let told = discipline().ok().filter(|it| it.is_synchronised)?;
+        u64::try_from(told.said.maxerror).ok()
     }
 
     fn now_us(&self) -> u64 {

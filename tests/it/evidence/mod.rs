@@ -6,3 +6,4 @@ mod intervals;
 mod outside;
 mod seals;
 mod stories;
+mod worked;

@@ -59,6 +59,7 @@ impl Journal {
             boot_us: self.now_us,
             wall_us: WALL_US + since,
             boot_id: "b1".to_owned(),
+            wall_error_us: Some(1_500),
         }))
     }
 
