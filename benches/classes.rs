@@ -23,8 +23,8 @@ fn main() {
         seq: u64::from(n),
         sent_us: i64::from(n) * 1_000,
         took_us: 900,
-        outcome: if n % 97 == 0 { Outcome::Unknown } else { Outcome::Acked },
-        found: Some(if n % 1_009 == 0 { Found::Absent } else { Found::Same }),
+        outcome: if n.is_multiple_of(97) { Outcome::Unknown } else { Outcome::Acked },
+        found: Some(if n.is_multiple_of(1_009) { Found::Absent } else { Found::Same }),
         copies: 1,
         elsewhere: None,
     };

@@ -37,6 +37,20 @@ pub enum Need {
 }
 
 impl Need {
+    /// What it is.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Kill => "power over the targets' processes",
+            Self::ReadAll => "files of root",
+            Self::Groups => "control groups",
+            Self::Limits => "power over the targets' limits",
+            Self::Systemd => "systemd",
+            Self::Docker => "Docker's socket",
+            Self::Network => "power over the network",
+            Self::Trace => "power to trace the targets",
+        }
+    }
+
     /// How a person gives it.
     pub fn remedy(self) -> &'static str {
         match self {

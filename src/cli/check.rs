@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::{
-    cli::{args, exit::Exit, script, show, vars},
+    cli::{args, exit::Exit, outside::Around, script, show, vars},
     world::linux::state::StateFolder,
 };
 
@@ -29,13 +29,15 @@ pub(super) fn run(it: &CheckArgs, state: &StateFolder) -> Exit {
             return Exit::Usage;
         }
     };
-    it.files.iter().fold(Exit::Pass, |worst, path| match script::read(path, &known) {
-        Ok(read) => {
-            let (kind, phases) = (read.script.kind.word(), read.script.phases.len());
-            let (acts, shown) = (read.script.acts().count(), path.display());
-            show::line(format!("{shown}: a {kind}, {phases} phases, {acts} actions: good"));
-            worst
+    it.files.iter().fold(Exit::Pass, |worst, path| {
+        match script::read(path, &known, Around::Variables) {
+            Ok(read) => {
+                let (kind, phases) = (read.script.kind.word(), read.script.phases.len());
+                let (acts, shown) = (read.script.acts().count(), path.display());
+                show::line(format!("{shown}: a {kind}, {phases} phases, {acts} actions: good"));
+                worst
+            }
+            Err(exit) => worst.and(exit),
         }
-        Err(exit) => worst.and(exit),
     })
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use crate::{
-    cli::{args, consent, exit::Exit, host_file, play, report, show},
+    cli::{args, consent, exit::Exit, host_file, outside::Around, play, report, show},
     engine::{
         counter::{Handed, Reply},
         resume::{self, Going},
@@ -22,7 +22,7 @@ use crate::{
     },
     manifest::{render::render, source::Source},
     registry,
-    script::{lines::Script, read},
+    script::{lines::Script, outside::Outside, read},
     world::{
         linux::{
             inbox::{self, HANDED_MAX, NotHeard},
@@ -277,7 +277,9 @@ fn entries(named: &str, state: &StateFolder) -> Result<(String, Vec<Entry>), Str
 fn script(began: &Began) -> Result<Script, Exit> {
     let source = Source::new(began.file.clone(), began.manifest.clone().into_bytes());
     let mut complaints = Vec::new();
-    let script = read::script(&source, &began.vars, &registry::kinds(), &mut complaints);
+    // Variables are as they were; secrets are read again from where they are.
+    let known = (&began.vars, &Around::All as &dyn Outside);
+    let script = read::script_from(&source, known, &registry::kinds(), &mut complaints);
     script.ok_or_else(|| {
         show::talk(render(&source, &complaints, show::coloured()));
         show::error("this version does not read the plan that was begun", "use the one that did");

@@ -1,11 +1,14 @@
 //! `holdfast chaos run` and `holdfast drill run`.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use clap::{Args, Subcommand};
 
 use crate::{
-    cli::{args, consent, exit::Exit, host_file, runs, script, show, signals, vars},
+    about::Need,
+    cli::{
+        args, consent, exit::Exit, host_file, outside::Around, runs, script, show, signals, vars,
+    },
     engine::{
         conditions,
         desk::{Listener, Teller},
@@ -14,11 +17,11 @@ use crate::{
     },
     journal::{entry::UndoClass, index::RunKind},
     registry,
-    script::lines::Script,
+    script::{lines::Script, load::Load},
     world::{
         World,
         host::HostError,
-        linux::{self, state::StateFolder},
+        linux::{self, powers, state::StateFolder},
         rules::{Environment, Rules},
         stop::Stop,
     },
@@ -102,7 +105,8 @@ fn run_files(it: &RunArgs, kind: RunKind, state: &StateFolder) -> Exit {
         }
     };
     // Every file is read before the first is played: a mistake in the last one is told now.
-    let read: Vec<_> = it.files.iter().map(|path| script::read(path, &known)).collect();
+    let read: Vec<_> =
+        it.files.iter().map(|path| script::read(path, &known, Around::All)).collect();
     let mut scripts = Vec::new();
     for (read, path) in read.into_iter().zip(&it.files) {
         match read {
@@ -260,6 +264,7 @@ fn dry_run(script: &Script, (rules, seed): (&Rules, Option<u64>)) -> Exit {
     let seed = bounds.seed;
     let foreseen = signals::block_on(&Stop::default(), async {
         let world = linux::world(args::program())?.bounded(bounds).ruled(rules.clone());
+        let world = world.knowing(Arc::clone(&script.secrets.secrets));
         let not_now = conditions::not_now(script, &world).await;
         Ok::<_, HostError>((run::foresee(script, &world).await, not_now))
     });
@@ -275,12 +280,16 @@ fn dry_run(script: &Script, (rules, seed): (&Rules, Option<u64>)) -> Exit {
         }
     };
     show::line(format!("{}: a dry run with seed {seed}, nothing is touched", script.title));
+    for it in script.loads.iter().map(Load::planned) {
+        show::line(format!("  load {}: {}, {}", it.name, it.target, it.rate));
+    }
     let mut exit = Exit::Pass;
     for why in not_now {
         show::line(format!("  would be refused now: {why}"));
         exit = Exit::Refused;
     }
     for it in all {
+        let needs: Vec<String> = it.kind.about.needs.iter().map(|it| needed(*it)).collect();
         let class = match it.kind.class {
             UndoClass::Kernel => "the kernel goes back if we vanish",
             UndoClass::Guardian => "the guardian goes back if we vanish",
@@ -302,6 +311,15 @@ fn dry_run(script: &Script, (rules, seed): (&Rules, Option<u64>)) -> Exit {
                 exit = Exit::Refused;
             }
         }
+        needs.iter().for_each(show::line);
     }
     exit
+}
+
+/// Whether what a kind needs is here, and if not, how a person gives it.
+fn needed(need: Need) -> String {
+    match powers::have(need) {
+        Ok(how) => format!("    needs {}: yes, {how}", need.word()),
+        Err(why) => format!("    needs {}: no, {why}: {}", need.word(), need.remedy()),
+    }
 }

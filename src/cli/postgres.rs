@@ -83,6 +83,25 @@ pub(super) enum What {
         #[arg(long)]
         to: Option<String>,
     },
+    /// Put a table of one server right from another's, by its primary key
+    CopyTable {
+        /// The table
+        table: String,
+        /// The server that has it right
+        #[arg(long)]
+        from: String,
+        /// The server that is put right
+        #[arg(long)]
+        to: String,
+    },
+    /// Let clients only read from a server, or write to it again
+    ReadOnly {
+        /// The server
+        name: String,
+        /// `on` or `off`
+        #[arg(value_parser = ["on", "off"])]
+        is: String,
+    },
     /// Have psql run a statement, as the administrator
     Sql {
         /// The server
@@ -128,7 +147,7 @@ async fn obey(what: What, dir: &Path, json: bool) -> Result<ExitCode, PairError>
     let said = match what {
         What::Up(Up { replication, link_delay, tools }) => {
             let (dir, program) = (dir.to_owned(), own_program());
-            let settings = Settings { dir, replication, link_delay, tools, program };
+            let settings = Settings { dir, tools, replication, link_delay, program };
             show(&pair::up(&settings).await?, &settings.dir, json);
             return Ok(ExitCode::SUCCESS);
         }
@@ -167,6 +186,14 @@ async fn obey(what: What, dir: &Path, json: bool) -> Result<ExitCode, PairError>
         What::Restore { to } => {
             restore::restore(&book()?, to.as_deref()).await?;
             "`restored` takes connections".to_owned()
+        }
+        What::CopyTable { table, from, to } => {
+            let rows = restore::copy_table(&book()?, &table, (&from, &to)).await?;
+            format!("{rows} rows of `{table}` were put right in `{to}`")
+        }
+        What::ReadOnly { name, is } => {
+            server::read_only(&book()?, &name, is == "on").await?;
+            format!("`{name}` is {}", if is == "on" { "read-only" } else { "open for writes" })
         }
         What::Sql { name, statement } => {
             let said = tools::sql(&book()?, &name, &statement).await?;

@@ -9,6 +9,7 @@ use std::{
 use clap::Subcommand;
 
 use crate::{
+    cli::postgres,
     sandbox::{
         bank::{self, Settings, UpError, own_program},
         book::{Book, Replication},
@@ -23,7 +24,7 @@ use crate::{
 /// A miniature bank of real processes on loopback, to try things on.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The sandbox's folder [default: `sandbox` in the state folder]
+    /// The sandbox's folder [default: `sandbox` or `postgres` in the state folder]
     #[arg(long, global = true)]
     dir: Option<PathBuf>,
     /// Print JSON
@@ -70,6 +71,11 @@ enum What {
         #[arg(long, default_value = "20s")]
         at_most: Span,
     },
+    /// A PostgreSQL primary and its standby, to play drills on
+    Postgres {
+        #[command(subcommand)]
+        what: postgres::What,
+    },
     /// Forbid a core to acknowledge anything below an epoch
     Fence {
         /// `core-a` or `core-b`
@@ -113,7 +119,7 @@ pub(super) struct ProcessArgs {
     dir: PathBuf,
 }
 
-fn delay(text: &str) -> Result<std::time::Duration, crate::units::SpanError> {
+pub(super) fn delay(text: &str) -> Result<std::time::Duration, crate::units::SpanError> {
     if matches!(text, "0" | "0ms" | "0s") {
         return Ok(std::time::Duration::ZERO);
     }
@@ -141,8 +147,9 @@ pub(super) fn run_process(args: &ProcessArgs) -> ExitCode {
 /// Does what the command line says. `state` is the state folder, and `mark` says there what stands
 /// in it.
 pub(super) fn run(args: Args, state: &Path, mark: &dyn Fn()) -> ExitCode {
-    let goes_up = matches!(args.what, What::Up(_));
-    let dir = args.dir.clone().unwrap_or_else(|| state.join("sandbox"));
+    let goes_up = matches!(args.what, What::Up(_) | What::Postgres { what: postgres::What::Up(_) });
+    let own = if matches!(args.what, What::Postgres { .. }) { "postgres" } else { "sandbox" };
+    let dir = args.dir.clone().unwrap_or_else(|| state.join(own));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let outcome = match runtime {
         Ok(runtime) => runtime.block_on(command(args, &dir)),
@@ -150,7 +157,7 @@ pub(super) fn run(args: Args, state: &Path, mark: &dyn Fn()) -> ExitCode {
     };
     match outcome {
         Ok(code) => {
-            if goes_up {
+            if goes_up && code == ExitCode::SUCCESS {
                 mark();
             }
             code
@@ -217,6 +224,7 @@ async fn command(args: Args, dir: &Path) -> Result<ExitCode, UpError> {
             talk(&format!("`{name}` has all {entries} entries of `{with}`\n"));
             Ok(ExitCode::SUCCESS)
         }
+        What::Postgres { what } => Ok(postgres::command(what, dir, json).await),
         What::Fence { name, epoch } => {
             bank::book(dir)?;
             let raised = fence::raise(dir, &name, epoch).await;
@@ -258,17 +266,17 @@ fn show_seen(seen: &[Seen], json: bool) {
     say(&mut io::stdout(), &text);
 }
 
-fn data_json(value: &(impl serde::Serialize + ?Sized)) {
+pub(super) fn data_json(value: &(impl serde::Serialize + ?Sized)) {
     let mut text = serde_json::to_string_pretty(value).expect("what is shown has only text keys");
     text.push('\n');
     say(&mut io::stdout(), &text);
 }
 
-fn talk(text: &str) {
+pub(super) fn talk(text: &str) {
     say(&mut io::stderr(), text);
 }
 
 /// Writes for the user; a reader that has gone away is no failure of ours.
-fn say(to: &mut impl io::Write, text: &str) {
+pub(super) fn say(to: &mut impl io::Write, text: &str) {
     to.write_all(text.as_bytes()).and_then(|()| to.flush()).ok();
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use crate::{
-    cli::{args, exit::Exit, show},
+    cli::{args, exit::Exit, outside::Around, show},
     manifest::{render::render, source::Source},
     registry,
     script::{lines::Script, read},
@@ -16,7 +16,11 @@ pub(super) struct Read {
 }
 
 /// Reads a file; what is wrong with it is shown.
-pub(super) fn read(path: &Path, vars: &BTreeMap<String, String>) -> Result<Read, Exit> {
+pub(super) fn read(
+    path: &Path,
+    vars: &BTreeMap<String, String>,
+    around: Around,
+) -> Result<Read, Exit> {
     let shown = path.display().to_string();
     let bytes = args::read(path).map_err(|why| {
         show::error(format!("could not read {shown}: {why}"), "name a scenario or drill file");
@@ -24,7 +28,7 @@ pub(super) fn read(path: &Path, vars: &BTreeMap<String, String>) -> Result<Read,
     })?;
     let source = Source::new(shown, bytes);
     let mut complaints = Vec::new();
-    let script = read::script(&source, vars, &registry::kinds(), &mut complaints);
+    let script = read::script_from(&source, (vars, &around), &registry::kinds(), &mut complaints);
     if let Some(script) = script {
         return Ok(Read { script, source });
     }

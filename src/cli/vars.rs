@@ -4,12 +4,17 @@ use std::collections::BTreeMap;
 
 use crate::{
     cli::args,
-    sandbox::{bank, book::NAMES},
+    sandbox::{
+        bank,
+        book::NAMES,
+        postgres::{Book, pair},
+    },
     world::linux::state::StateFolder,
 };
 
 /// `holdfast` (this executable), `state`, and of the sandbox `sandbox.dir` and the address of each
-/// process, as in `sandbox.gateway`; over them those of `--set`.
+/// process, as in `sandbox.gateway`; of the pair of PostgreSQL servers what
+/// `sandbox postgres up` tells; over them those of `--set`.
 ///
 /// When files are only checked, the sandbox need not be up: addresses that nobody has stand in.
 pub(super) fn vars(
@@ -33,6 +38,13 @@ pub(super) fn vars(
         };
         vars.extend(address.map(|it| (format!("sandbox.{name}"), it)));
     }
+    let dir = state.root().join("postgres");
+    let pair = match pair::book(&dir) {
+        Ok(it) if live => it.vars(&dir),
+        Ok(_) | Err(_) if live => BTreeMap::new(),
+        Ok(_) | Err(_) => Book::nobody(),
+    };
+    vars.extend(pair.into_iter().map(|(name, value)| (format!("postgres.{name}"), value)));
     vars.extend(set.iter().cloned());
     Ok(vars)
 }

@@ -19,6 +19,7 @@ use crate::{
         index::Keeper,
         observe::Observer,
         past::{self, Past},
+        veil::veiled,
     },
     evidence,
     journal::{
@@ -176,6 +177,7 @@ impl Desk {
 
     /// Writes one fact down; when this returns, it would survive what it must survive.
     pub fn write(&self, fact: Fact) -> Result<(), HostError> {
+        let fact = veiled(fact, &self.world.secrets);
         let mut journal = self.journal.borrow_mut();
         if let Err(why) = journal.append(fact) {
             self.stop.say(format!("the journal could not be written: {why}"));

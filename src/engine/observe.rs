@@ -17,16 +17,21 @@ use tokio::{
 use crate::{
     engine::{
         kit::FindMeter,
+        load::{self, At},
         rows::{Cue, Row, Rows},
         sample::Sampler,
         witness,
     },
-    journal::entry::{Fact, Look, Peek, ReadBack, Write},
+    journal::{
+        entry::{Fact, Look, Peek, ReadBack, Write},
+        load::LoadRow,
+    },
     probe::{AnyProbe, Blind},
     script::{
         expect::Expect,
         hypothesis::{Hypothesis, Sense},
         lines::{Script, Witness},
+        load::Load,
     },
     target::ProcessTarget,
     units::Span,
@@ -64,6 +69,8 @@ pub(super) struct Watch {
     pub(super) witness: Option<Witness>,
     /// Processes to sample.
     pub(super) processes: BTreeMap<String, ProcessTarget>,
+    /// What is sent.
+    pub(super) loads: Vec<Load>,
     /// The prefix of the witness's records.
     pub(super) run: String,
     /// The number of the witness's next record.
@@ -75,6 +82,8 @@ pub(super) struct Watch {
 /// The observer, as the player has it.
 pub struct Observer {
     names: Vec<String>,
+    loads: Vec<String>,
+    at: watch::Sender<At>,
     looks: Vec<Vec<Look>>,
     /// When questions were asked that are not answered yet.
     asked: Vec<BTreeSet<u64>>,
@@ -106,11 +115,13 @@ impl Observer {
             probes: all.iter().map(asked).collect(),
             witness: script.witness.clone(),
             processes: script.processes.clone(),
+            loads: script.loads.clone(),
             run: run.to_owned(),
             first: before.first,
             meter,
         };
-        let ears = (cue.subscribe(), heard.subscribe());
+        let at = watch::Sender::new(At::Baseline);
+        let ears = (cue.subscribe(), heard.subscribe(), at.subscribe());
         let world = world.clone();
         let work = move || look_all(watch, &world, &Rows(put), ears);
         let thread =
@@ -121,6 +132,8 @@ impl Observer {
                 .iter()
                 .map(|it| before.looks.get(&it.name).cloned().unwrap_or_default())
                 .collect(),
+            loads: script.loads.iter().map(|it| it.name.clone()).collect(),
+            at,
             asked: all.iter().map(|_| BTreeSet::new()).collect(),
             rows,
             cue,
@@ -144,6 +157,11 @@ impl Observer {
     /// Has the witness be silent: it has read back before.
     pub fn rest(&self) {
         self.cue.send_replace(Cue::Wait);
+    }
+
+    /// Tells the loads where the run is.
+    pub(super) fn reach(&self, at: At) {
+        self.at.send_replace(at);
     }
 
     /// Whether the witness can write, or why it cannot; none while it does not know yet.
@@ -178,6 +196,7 @@ impl Observer {
     pub fn take_facts(&mut self) -> Vec<Fact> {
         let mut taken = Taken::default();
         let mut looks: Vec<Vec<Look>> = self.names.iter().map(|_| Vec::new()).collect();
+        let mut loads: Vec<Vec<LoadRow>> = self.loads.iter().map(|_| Vec::new()).collect();
         while let Ok(row) = self.rows.try_recv() {
             match row {
                 Row::Asked(n, at) => {
@@ -194,6 +213,11 @@ impl Observer {
                 Row::Peek(it) => taken.peeks.push(it),
                 Row::Read(side, it) => taken.reads.entry(side).or_default().push(it),
                 Row::ReadAll => self.read_all = true,
+                Row::Load(n, it) => {
+                    if let Some(to) = loads.get_mut(n) {
+                        to.push(it);
+                    }
+                }
                 Row::Sample(it) => taken.facts.push(Fact::Sampled(it)),
             }
         }
@@ -204,11 +228,15 @@ impl Observer {
                 taken.facts.push(Fact::Looks { probe: name.clone(), rows });
             }
         }
+        for (name, rows) in self.loads.iter().zip(loads).filter(|it| !it.1.is_empty()) {
+            taken.facts.push(Fact::Loaded { load: name.clone(), rows });
+        }
         taken.facts()
     }
 
     /// Stops looking and waits for the thread; what it saw last can still be taken.
     pub fn end(&mut self) {
+        self.reach(At::End);
         self.end.send_replace(true);
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
@@ -255,8 +283,9 @@ fn look_all(
     watch: Watch,
     world: &World,
     rows: &Rows,
-    (cue, mut end): (watch::Receiver<Cue>, watch::Receiver<bool>),
+    (cue, mut end, at): (watch::Receiver<Cue>, watch::Receiver<bool>, watch::Receiver<At>),
 ) {
+    let sending = load::send_all((watch.loads, &watch.run), world, rows, &at);
     let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let Ok(runtime) = built.inspect_err(|why| tracing::error!("nothing is observed: {why}")) else {
         return;
@@ -283,6 +312,9 @@ fn look_all(
     });
     // A file that hangs must not keep a run from its end.
     runtime.shutdown_background();
+    if sending.is_some_and(|it| it.join().is_err()) {
+        tracing::error!("the loads panicked: their last rows are lost");
+    }
 }
 
 /// Looks on a schedule of its own: a slow answer delays no later question.

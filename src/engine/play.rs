@@ -11,6 +11,7 @@ use crate::{
         conditions::guard,
         course,
         desk::Desk,
+        load,
         observe::once,
         past, perform,
         windows::{fault_windows, looked_during},
@@ -106,6 +107,7 @@ async fn forth_and_back(script: &Script, desk: &Desk) -> Played {
         note(desk, Fact::Aborted { why: why.to_string() });
     }
     let left = recover(desk).await;
+    desk.with_observer(|it| it.reach(load::At::After));
     if halt.is_none()
         && let Err(why) = verify(script, desk).await
     {
@@ -128,6 +130,7 @@ fn note(desk: &Desk, fact: Fact) {
 
 async fn forth(script: &Script, desk: &Desk) -> Result<(), Halt> {
     baseline(script, desk).await?;
+    desk.with_observer(|it| it.reach(load::At::Method));
     course::phases(script, desk).await?;
     // What still stands in the background stands for as long as the file says.
     Ok(())
@@ -147,7 +150,8 @@ fn seen_before(script: &Script, entries: &[Entry]) -> bool {
 
 /// What must stay true is true before anything is done, or nothing is done.
 async fn baseline(script: &Script, desk: &Desk) -> Result<(), Halt> {
-    if script.hypotheses.is_empty() || desk.fold(|entries| seen_before(script, entries)) {
+    let is_idle = script.hypotheses.is_empty() && script.loads.is_empty();
+    if is_idle || desk.fold(|entries| seen_before(script, entries)) {
         return Ok(());
     }
     course::begun(desk, "baseline")?;
@@ -334,7 +338,7 @@ async fn recover(desk: &Desk) -> Left {
 
 /// What must stay true was true while faults stood, and is true again afterwards.
 async fn verify(script: &Script, desk: &Desk) -> Result<(), Halt> {
-    if script.hypotheses.is_empty() {
+    if script.hypotheses.is_empty() && script.loads.is_empty() {
         return Ok(());
     }
     course::begun(desk, "verify")?;
@@ -361,6 +365,7 @@ async fn verify(script: &Script, desk: &Desk) -> Result<(), Halt> {
         }
     }
     let windows = desk.fold(fault_windows);
+    script.loads.iter().try_for_each(|it| load::judge(it, desk, &windows))?;
     for (n, it) in script.hypotheses.iter().enumerate() {
         if it.when.contains(&When::During) {
             judge(desk, (n, it), When::During, |look| looked_during(it, look, &windows))?;

@@ -1,12 +1,13 @@
 //! Recovery: whatever a run left standing is taken down from its journal alone.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     engine::{
         back::{Left, back},
         index::Keeper,
         kit::Kit,
+        veil::veiled,
     },
     evidence::{fold as evidence, folder, seal},
     journal::{
@@ -21,9 +22,11 @@ use crate::{
         World,
         host::HostError,
         linux::{
+            secrets,
             state::{JOURNAL, StateError, StateFolder},
             store::{FileStore, OpenError},
         },
+        secrets::Secrets,
     },
 };
 
@@ -168,10 +171,14 @@ pub(super) async fn take_over(
         // What was done on purpose stands until somebody resumes or ends the run.
         open.retain(|it| it.on_vanish == OnVanish::Heal && it.class != UndoClass::OneShot);
     }
+    // Undoing may need secrets: they are where they were, and the journal says where.
+    let world = &world.clone().knowing(Arc::new(
+        fold::began(&lines.entries).map_or_else(Secrets::default, |it| secrets::again(&it.secrets)),
+    ));
     let undone = open.len();
     let clock = std::sync::Arc::clone(&world.clock);
     let mut journal = Journal::take_over(Box::new(store), clock, lines);
-    let mut write = |fact: Fact| put(fact, (&mut journal, &mut keeper));
+    let mut write = |fact: Fact| put(veiled(fact, &world.secrets), (&mut journal, &mut keeper));
     // A disk that is full must not keep us from going back: the world comes first.
     let told = write(Fact::TakenOver { by, why: why.to_owned() })
         .and_then(|()| write(Fact::Anchor(Anchor::now(world))));

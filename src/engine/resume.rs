@@ -80,6 +80,7 @@ pub async fn resume(
         return Err(no("its plan is not the one that was begun".to_owned()));
     }
     let world = world.bounded(run::bounds(order.script, Some(began.seed)));
+    let world = world.knowing(Arc::clone(&order.script.secrets.secrets));
     let rehearsed = began.course.as_ref().is_some_and(|it| it.rehearsed);
     let settled = settle(going, &lines.entries, (&world.marked(run, 0), kit)).await?;
     let before = past::before(&lines.entries);

@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use crate::{
     journal::{
         entry::{Look, Peek, ReadBack, Write},
+        load::LoadRow,
         sample::Sample,
     },
     probe::Blind,
@@ -28,6 +29,8 @@ pub(super) enum Row {
     Read(Arc<str>, ReadBack),
     /// The witness has read everything back.
     ReadAll,
+    /// By the load with this number.
+    Load(usize, LoadRow),
     /// By the sampler.
     Sample(Box<Sample>),
 }

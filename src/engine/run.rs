@@ -23,7 +23,7 @@ use crate::{
         entry::{Fact, Family},
         index::RunKind,
     },
-    script::{course, lines::Script},
+    script::{course, lines::Script, load::Load},
     verdict::Verdict,
     world::{
         World,
@@ -177,7 +177,7 @@ pub async fn run(
     }
     let bounds = bounds(script, order.seed);
     let seed = bounds.seed;
-    let world = world.bounded(bounds);
+    let world = world.bounded(bounds).knowing(Arc::clone(&script.secrets.secrets));
     let not_now = conditions::not_now(script, &world).await;
     if !not_now.is_empty() {
         return Err(NoRun::NotNow(not_now));
@@ -330,6 +330,7 @@ fn began(order: &Order<'_>, id: &str, seed: u64) -> Began {
         file: order.file.0.to_owned(),
         manifest: order.file.1.to_owned(),
         vars: script.vars_in(order.file.1),
+        secrets: script.secrets.sources.clone(),
         seed,
         program: env!("CARGO_PKG_VERSION").to_owned(),
         operator: facts::operator(),
@@ -339,7 +340,9 @@ fn began(order: &Order<'_>, id: &str, seed: u64) -> Began {
             .hypotheses
             .iter()
             .map(crate::script::hypothesis::Hypothesis::planned)
+            .chain(script.loads.iter().filter_map(Load::hypothesis))
             .collect(),
+        loads: script.loads.iter().map(Load::planned).collect(),
         objectives: script.objectives.clone(),
         witness: script.witness.as_ref().map(|it| PlannedWitness {
             target: it.ledger.target(),

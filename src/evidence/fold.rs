@@ -9,6 +9,7 @@ use crate::{
         facts::RunFacts,
         judge,
         lag::{self, Peeked},
+        load::{self, Load},
         rpo::{self, Ledger, Rpo},
         rto::{self, Attempt, Rto},
         say::{self, Answer},
@@ -59,6 +60,9 @@ pub struct Evidence {
     pub phases: Vec<Use>,
     /// Samples of the machine.
     pub points: Vec<Point>,
+    /// What was sent while it was played.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub loads: Vec<Load>,
     /// How the clocks behaved.
     pub clocks: Clocks,
 }
@@ -136,7 +140,7 @@ impl From<Seen> for (i64, u64, Verdict, String) {
 
 /// Folds a journal.
 pub fn fold(entries: &[Entry]) -> Evidence {
-    let mut evidence = Draft::read(entries).finish(say::count(entries.len()));
+    let mut evidence = Draft::read(entries).finish(entries);
     let ended = evidence.stated.is_some();
     (evidence.verdict, evidence.why) = judge::settle(judge::reasons(&evidence, ended));
     evidence
@@ -145,7 +149,7 @@ pub fn fold(entries: &[Entry]) -> Evidence {
 /// What [`Fact::Ended`] is to say of a run that did all that `entries` tell, whether it stands
 /// among them already or not.
 pub fn outcome(entries: &[Entry]) -> (Verdict, Vec<String>) {
-    let evidence = Draft::read(entries).finish(say::count(entries.len()));
+    let evidence = Draft::read(entries).finish(entries);
     judge::settle(judge::reasons(&evidence, true))
 }
 
@@ -171,9 +175,8 @@ impl<'a> Draft<'a> {
             if let Fact::Began(began) = &it.fact { Some((it.at_us, &**began)) } else { None }
         });
         let begun_us = began.map(|it| it.0).or(entries.first().map(|it| it.at_us)).unwrap_or(0);
-        let first: Option<&Anchor> = entries
-            .iter()
-            .find_map(|it| if let Fact::Anchor(anchor) = &it.fact { Some(anchor) } else { None });
+        let anchor = |it: &'a Entry| if let Fact::Anchor(it) = &it.fact { Some(it) } else { None };
+        let first: Option<&Anchor> = entries.iter().find_map(anchor);
         let mut draft = Self {
             began: began.map(|it| it.1),
             scale: Scale::new(begun_us, first),
@@ -243,9 +246,9 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn finish(mut self, entries: u64) -> Evidence {
+    fn finish(mut self, entries: &[Entry]) -> Evidence {
         shown::reckon(&mut self.timeline, &self.scale);
-        let run = self.run(entries);
+        let run = self.run(say::count(entries.len()));
         let drill = self.drill();
         let (whole, phases) = energy::uses(&self.timeline.phases, &self.points, self.last_us);
         let planned = self.began.map(|it| it.plan.clone()).unwrap_or_default();
@@ -261,6 +264,7 @@ impl<'a> Draft<'a> {
             not_exercised: planned.into_iter().filter(|it| !played(it)).collect(),
             whole,
             phases,
+            loads: load::loads(entries, &self.timeline.acts, &self.scale),
             clocks: self.scale.clocks(),
             points: self.points,
             timeline: self.timeline,

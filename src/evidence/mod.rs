@@ -10,6 +10,7 @@ pub mod folder;
 pub mod judge;
 pub mod key;
 pub mod lag;
+pub mod load;
 pub mod method;
 pub mod rpo;
 pub mod rto;

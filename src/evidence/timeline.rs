@@ -215,6 +215,7 @@ impl Timeline {
             | Fact::Course(_)
             | Fact::Looks { .. }
             | Fact::Judged { .. }
+            | Fact::Loaded { .. }
             | Fact::Writes { .. }
             | Fact::Peeks { .. }
             | Fact::Reads { .. }
@@ -313,6 +314,7 @@ fn number(fact: &Fact) -> Option<u32> {
         | Fact::Course(_)
         | Fact::Looks { .. }
         | Fact::Judged { .. }
+        | Fact::Loaded { .. }
         | Fact::Writes { .. }
         | Fact::Peeks { .. }
         | Fact::Reads { .. }

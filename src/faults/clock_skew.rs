@@ -24,12 +24,29 @@ use crate::{
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ClockSkew {
-    run: Vec<String>,
+    run: Plain,
     by: Span,
     #[serde(default)]
     towards: Towards,
     #[serde(default)]
     clock: Which,
+}
+
+/// A command whose words everybody may see: it is held, and what is held has them on its own
+/// command line.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(try_from = "Vec<String>")]
+struct Plain(Vec<String>);
+
+impl TryFrom<Vec<String>> for Plain {
+    type Error = String;
+
+    fn try_from(words: Vec<String>) -> Result<Self, String> {
+        if words.iter().any(|it| it.contains("${secret.")) {
+            return Err("no secret is put in here: have the program read it by itself".to_owned());
+        }
+        Ok(Self(words))
+    }
 }
 
 /// Which way it is wrong.
@@ -103,7 +120,7 @@ impl Action for ClockSkew {
     type Undo = Held;
 
     async fn plan(&self, world: &World) -> Result<Plan<Held>, Refusal> {
-        if self.run.is_empty() {
+        if self.run.0.is_empty() {
             return Err(Refusal::NotReady("`run` names no program".to_owned()));
         }
         if self.offset_s() == 0 {
@@ -118,7 +135,7 @@ impl Action for ClockSkew {
         Ok(Plan {
             will: format!(
                 "run `{}` with a clock that is {} s off, {means}",
-                self.run.join(" "),
+                self.run.0.join(" "),
                 self.offset_s()
             ),
             by_hand: vec![undo.by_hand()],
@@ -133,7 +150,7 @@ impl Action for ClockSkew {
             Err(why) => return Err(Failure::Wrong(why.to_string())),
         };
         let head = [means, self.offset_s().to_string()];
-        let args: Vec<String> = head.into_iter().chain(self.run.clone()).collect();
+        let args: Vec<String> = head.into_iter().chain(self.run.0.clone()).collect();
         child.stand(Self::ABOUT.name, &args, world).await
     }
 

@@ -8,11 +8,12 @@ use crate::{
     action::{Action, Effect, Failure, Plan, Refusal, quoted},
     journal::entry::UndoClass,
     units::Span,
-    world::World,
+    world::{World, secrets::assignment},
 };
 
 /// Runs `run`; later `undo`, which must be right after all, a part or nothing of `run`, and twice.
-/// `verify`, if it is written, must end with 0 while the fault stands. No shell is between.
+/// `verify`, if it is written, must end with 0 while the fault stands. No shell is
+/// between; words `NAME=VALUE` before the program go into its environment.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Exec {
@@ -63,7 +64,11 @@ impl Action for Exec {
     type Undo = Executed;
 
     async fn plan(&self, _: &World) -> Result<Plan<Executed>, Refusal> {
-        let line = |it: &Words| it.0.iter().map(|it| quoted(it)).collect::<Vec<_>>().join(" ");
+        let line = |it: &Words| {
+            let known = it.0.first().is_some_and(|it| assignment(it).is_some());
+            let words = it.0.iter().map(|it| quoted(it)).collect::<Vec<_>>().join(" ");
+            if known { format!("env {words}") } else { words }
+        };
         Ok(Plan {
             will: format!("run {}", line(&self.run)),
             by_hand: vec![line(&self.undo)],

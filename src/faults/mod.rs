@@ -24,6 +24,7 @@ mod port_occupy;
 mod process_kill;
 mod process_pause;
 mod process_restart;
+mod rows_altered;
 mod service_lever;
 mod service_stop;
 mod syscall_fault;
@@ -56,6 +57,7 @@ pub const KINDS: &[ActionKind] = &[
     ActionKind::fault::<process_kill::ProcessKill>(),
     ActionKind::fault::<process_pause::ProcessPause>(),
     ActionKind::fault::<process_restart::ProcessRestart>(),
+    ActionKind::fault::<rows_altered::RowsAltered>(),
     ActionKind::fault::<service_lever::ServiceLever>(),
     ActionKind::fault::<service_stop::ServiceStop>(),
     ActionKind::fault::<syscall_fault::SyscallFault>(),

@@ -9,7 +9,7 @@ use crate::{
     about::{About, Need},
     action::{Action, Effect, Failure, Plan, Refusal},
     journal::entry::UndoClass,
-    target::{Targets, named},
+    target::{Targets, may_signal, named},
     world::{
         World,
         host::{ProcessId, Sent, Signal},
@@ -56,6 +56,7 @@ impl Action for ProcessKill {
 
     async fn plan(&self, world: &World) -> Result<Plan<Killed>, Refusal> {
         let found = self.target.choose(world)?;
+        may_signal(&found, world)?;
         Ok(Plan {
             will: format!("send {} to {}", self.signal.signal().word(), named(&found)),
             by_hand: vec![format!("start {} again, as its service does", self.target.target)],

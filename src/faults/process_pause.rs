@@ -11,7 +11,7 @@ use crate::{
     action::{Action, Effect, Failure, Plan, Refusal},
     held::Held,
     journal::entry::UndoClass,
-    target::{Targets, named},
+    target::{Targets, may_signal, named},
     world::{
         World,
         host::{Process, ProcessId, Signal},
@@ -84,6 +84,9 @@ impl Action for ProcessPause {
         }
         let who = named(&found);
         let traced = self.traced(&found, world)?;
+        if traced.is_err() {
+            may_signal(&found, world)?;
+        }
         let child = traced.is_ok().then(|| Held::of(world));
         let (will, by_hand) = match (&child, traced) {
             (Some(child), _) => {

@@ -9,7 +9,7 @@ use crate::{
     about::{About, Need},
     action::{Action, Effect, Failure, Plan, Refusal, quoted},
     journal::entry::UndoClass,
-    target::{ProcessTarget, Targets, named},
+    target::{ProcessTarget, Targets, may_signal, named},
     units::Span,
     world::{
         World,
@@ -58,6 +58,7 @@ impl Action for ProcessRestart {
 
     async fn plan(&self, world: &World) -> Result<Plan<Restarted>, Refusal> {
         let found = self.target.choose(world)?;
+        may_signal(&found, world)?;
         let who = named(&found);
         let (will, by_hand) = match &self.start {
             Some(start) if start.is_empty() => {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    journal::{entry::When, exercise::CoursePlan, index::RunKind},
-    world::linux::facts::HostFacts,
+    journal::{entry::When, exercise::CoursePlan, index::RunKind, load::PlannedLoad},
+    world::{linux::facts::HostFacts, secrets::SecretSource},
 };
 
 /// All that was fixed before anything was touched.
@@ -37,6 +37,9 @@ pub struct Began {
     /// The variables that filled it.
     #[serde(default)]
     pub vars: BTreeMap<String, String>,
+    /// The secrets that it used: where they are, and never what.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, SecretSource>,
     /// The seed of all chance.
     pub seed: u64,
     /// This program's version.
@@ -59,6 +62,9 @@ pub struct Began {
     /// What a drill is, and its steps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub course: Option<Box<CoursePlan>>,
+    /// What is sent meanwhile.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loads: Vec<PlannedLoad>,
     /// What the machine is for, if its people have said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,

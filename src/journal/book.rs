@@ -64,6 +64,7 @@ fn care(fact: &Fact) -> Care {
             Care::Soon
         }
         Fact::Looks { .. }
+        | Fact::Loaded { .. }
         | Fact::Writes { .. }
         | Fact::Peeks { .. }
         | Fact::Reads { .. }

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    journal::{began::Began, course::Course, sample::Sample, showing::Showing},
+    journal::{began::Began, course::Course, load::LoadRow, sample::Sample, showing::Showing},
     verdict::Verdict,
     world::World,
 };
@@ -150,6 +150,13 @@ pub enum Fact {
         side: String,
         /// One for each sequence number that was looked for.
         rows: Vec<ReadBack>,
+    },
+    /// What became of a load's requests.
+    Loaded {
+        /// The load.
+        load: String,
+        /// A few for each second.
+        rows: Vec<LoadRow>,
     },
     /// How far the standby was, as the witness saw it, in the order of asking.
     Peeks {

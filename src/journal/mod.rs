@@ -9,5 +9,6 @@ pub mod exercise;
 pub mod fold;
 pub mod index;
 mod intent;
+pub mod load;
 pub mod sample;
 pub mod showing;

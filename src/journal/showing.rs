@@ -91,7 +91,7 @@ impl Showing {
 
     /// With one more figure.
     #[must_use]
-    pub fn figure(mut self, name: impl Into<String>, value: impl ToString) -> Self {
+    pub fn figure(mut self, name: impl Into<String>, value: impl std::fmt::Display) -> Self {
         self.figures.push(Figure { name: name.into(), value: value.to_string() });
         self
     }

@@ -12,7 +12,8 @@ use crate::{
     world::World,
 };
 
-/// Runs `run` without a shell, for at most `timeout`. It must change nothing.
+/// Runs `run` without a shell, for at most `timeout`. It must change nothing. Words `NAME=VALUE`
+/// before the program go into its environment.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Command {

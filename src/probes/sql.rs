@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::{
     about::About,
     probe::{Blind, Datum, Probe, Reading, needed},
-    units::Span,
+    units::{HOLE, Span},
     world::{
         World,
         dial::{DialError, Privacy, Query},
@@ -16,8 +16,8 @@ use crate::{
 };
 
 /// Asks a PostgreSQL server one statement, in a transaction that is read-only and rolled back
-/// unless `write` says otherwise. The password is in a file: `password_file` holds nothing else,
-/// `pass_file` is as `~/.pgpass` is.
+/// unless `write` says otherwise. The password is a secret of the file (`${secret.name}`) or in a
+/// file: `password_file` holds nothing else, `pass_file` is as `~/.pgpass` is.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Sql {
@@ -31,6 +31,8 @@ pub(crate) struct Sql {
     #[serde(default)]
     database: Option<String>,
     #[serde(default)]
+    password: Option<Hidden>,
+    #[serde(default)]
     password_file: Option<String>,
     #[serde(default)]
     pass_file: Option<String>,
@@ -43,6 +45,25 @@ pub(crate) struct Sql {
     write: bool,
     #[serde(default = "two_seconds")]
     timeout: Span,
+}
+
+/// A password that is not written here.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+struct Hidden(String);
+
+impl TryFrom<String> for Hidden {
+    type Error = &'static str;
+
+    fn try_from(it: String) -> Result<Self, Self::Error> {
+        if it.starts_with("${secret.") || it == HOLE {
+            return Ok(Self(it));
+        }
+        Err(
+            "a password that is written here is in every report: write `${secret.name}`, and where \
+             it is under `secrets`",
+        )
+    }
 }
 
 fn here() -> String {
@@ -115,6 +136,9 @@ impl Sql {
     }
 
     fn password(&self, world: &World) -> Result<Option<String>, Blind> {
+        if let Some(it) = &self.password {
+            return Ok(Some(it.0.clone()));
+        }
         if let Some(path) = &self.password_file {
             let bytes = needed(path, world)?;
             let text = String::from_utf8_lossy(&bytes);

@@ -7,6 +7,7 @@ use crate::{
         energy::Energy,
         fold::{Drill, Evidence},
         judge::when,
+        load::HEADS,
         method, say, seal, shown,
     },
     report::ReportKind,
@@ -34,6 +35,7 @@ fn render(evidence: &Evidence) -> Vec<u8> {
     }
     text += &evidence.course.as_ref().map(course).unwrap_or_default();
     text += &hypotheses(evidence);
+    text += &loads(evidence);
     text += &phases(evidence);
     text += &acts(evidence);
     text += &showings(evidence);
@@ -216,6 +218,24 @@ fn hypotheses(evidence: &Evidence) -> String {
     }
     let head = ["Hypothesis", "When", "Verdict", "Why"];
     "## What had to stay true\n\n".to_owned() + &table(&head, &rows)
+}
+
+fn loads(evidence: &Evidence) -> String {
+    let mut text = String::new();
+    for it in &evidence.loads {
+        let head = [&it.planned.name, &it.planned.target, &it.planned.rate].map(|it| plain(it));
+        let [name, target, rate] = head;
+        text.extend([
+            format!("## Load 负载: {name}\n\n{target}, {rate}. "),
+            "Times count from the instant planned for each request.\n\n".to_owned(),
+        ]);
+        let rows = it.stretches.iter().map(|it| {
+            let name = format!("{} {}", it.name, it.name_zh);
+            [vec![name], it.cells()].concat()
+        });
+        text += &table(&[&["Stretch"], &HEADS[..]].concat(), &rows.collect::<Vec<_>>());
+    }
+    text
 }
 
 fn phases(evidence: &Evidence) -> String {

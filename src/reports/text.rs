@@ -6,6 +6,7 @@ use crate::{
         course::Road,
         fold::{Drill, Evidence},
         judge::when,
+        load::HEADS,
         say, shown,
         timeline::{Act, ActState},
     },
@@ -45,6 +46,7 @@ fn render(evidence: &Evidence) -> Vec<u8> {
         text += &section("On the way", road::remarks(it).into_iter().map(|it| vec![it]).collect());
     }
     text += &section("What had to stay true", judgements(evidence));
+    text += &section("Load", loads(evidence));
     text += &section("Phases", phases(evidence));
     text += &section("What was done, and put back", acts(evidence));
     text += &section("What steps showed", showings(evidence));
@@ -93,6 +95,20 @@ fn judgements(evidence: &Evidence) -> Vec<Vec<String>> {
         })
     });
     rows.collect()
+}
+
+fn loads(evidence: &Evidence) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    for it in &evidence.loads {
+        rows.push(vec![format!("{}: {}, {}", it.planned.name, it.planned.target, it.planned.rate)]);
+        for stretch in &it.stretches {
+            let cells = stretch.cells().into_iter().zip(HEADS);
+            let cells = cells.map(|(it, head)| format!("{} {it}", head.to_lowercase()));
+            let cells = cells.collect::<Vec<_>>().join(", ");
+            rows.push(vec![format!("  {}: {cells}", stretch.name)]);
+        }
+    }
+    rows
 }
 
 fn phases(evidence: &Evidence) -> Vec<Vec<String>> {

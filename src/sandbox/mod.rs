@@ -14,6 +14,7 @@ pub mod identity;
 mod load;
 mod metrics;
 mod peers;
+pub mod postgres;
 pub mod process;
 pub mod status;
 mod third_party;

@@ -23,7 +23,7 @@ use super::{
     identity::Identity,
     load,
     metrics::Metrics,
-    third_party,
+    postgres, third_party,
     web::{self, Stop},
 };
 
@@ -67,6 +67,9 @@ pub fn run(dir: &Path, name: &str) -> Result<(), ProcessError> {
         be_called(name);
         return batch::work().map_err(|why| ProcessError::Io { name: name.to_owned(), why });
     }
+    if [postgres::FRONT, postgres::LINK].contains(&name) {
+        return relayed(dir, name);
+    }
     if !NAMES.contains(&name) {
         return Err(ProcessError::NoSuchName(name.to_owned()));
     }
@@ -84,6 +87,37 @@ pub fn run(dir: &Path, name: &str) -> Result<(), ProcessError> {
         ended
     };
     here().map_err(|why| ProcessError::Io { name: name.to_owned(), why })
+}
+
+/// Runs a relay of a pair of PostgreSQL servers.
+fn relayed(dir: &Path, name: &str) -> Result<(), ProcessError> {
+    let run = || -> io::Result<()> {
+        leave_the_session();
+        be_called(name);
+        let dir = std::path::absolute(dir)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let ended = runtime.block_on(async {
+            let stop = told_to_stop()?;
+            postgres::relay::run(&dir, name, stop).await
+        });
+        runtime.shutdown_background();
+        ended
+    };
+    run().map_err(|why| ProcessError::Io { name: name.to_owned(), why })
+}
+
+/// Hears SIGTERM and SIGINT.
+fn told_to_stop() -> io::Result<Stop> {
+    let (switch, stop) = Stop::new();
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::spawn(async move {
+        tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+        tracing::info!("told to stop");
+        switch.send_replace(true);
+        // The switch lives as long as the process: a dropped one would look like a stop.
+        std::future::pending::<()>().await;
+    });
+    Ok(stop)
 }
 
 /// Leaves the session of whoever started us, so that its end is not ours.
@@ -113,15 +147,7 @@ fn alone(home: &Path) -> io::Result<File> {
 }
 
 async fn live(dir: PathBuf, home: PathBuf, name: &str) -> io::Result<()> {
-    let (switch, stop) = Stop::new();
-    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::spawn(async move {
-        tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
-        tracing::info!("told to stop");
-        switch.send_replace(true);
-        // The switch lives as long as the process: a dropped one would look like a stop.
-        std::future::pending::<()>().await;
-    });
+    let stop = told_to_stop()?;
     let book = Book::read(&dir)?;
     let listener = listen(book.address(name)).await?;
     let address = listener.local_addr()?;

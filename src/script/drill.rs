@@ -18,6 +18,7 @@ use crate::{
         course::{self, Step},
         hypothesis, items,
         lines::{Item, Phase, Script, WitnessCue},
+        outside::{Named, Var},
         read::Kinds,
         schema,
         window::Window,
@@ -25,7 +26,7 @@ use crate::{
     },
     target::ProcessTarget,
     units::{Percent, Span},
-    world::bounds::Deny,
+    world::{bounds::Deny, secrets::SecretSource},
 };
 
 /// The file.
@@ -91,9 +92,13 @@ pub(super) struct Written {
     /// What is left alone.
     #[serde(default)]
     deny: Deny,
-    /// Variables, to be used as `${name}`; `--set` and the environment win over them.
+    /// Variables, to be used as `${name}`; `--set` wins over them.
     #[serde(default, rename = "vars")]
-    _vars: BTreeMap<String, String>,
+    _vars: BTreeMap<String, Var>,
+    /// Secrets, to be used as `${secret.name}`: they come from the environment or from files, and
+    /// are never written down.
+    #[serde(default, rename = "secrets")]
+    _secrets: BTreeMap<String, SecretSource>,
 }
 
 fn half_an_hour() -> Span {
@@ -190,10 +195,12 @@ pub(super) fn drill(doc: &mut Doc, kinds: &Kinds, out: &mut Vec<Diagnostic>) -> 
         objectives: Some(objectives),
         witness,
         exercise: written.exercise,
+        loads: Vec::new(),
         processes: written.processes,
         labels: Labels { tags, owner, controls },
         safety,
         vars: BTreeMap::new(),
+        secrets: Named::default(),
     })
 }
 

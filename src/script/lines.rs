@@ -17,6 +17,8 @@ use crate::{
         course::{self, Ask, Branch, Step},
         expect::Expect,
         hypothesis::Hypothesis,
+        load::Load,
+        outside::Named,
     },
     target::ProcessTarget,
     units::Span,
@@ -48,6 +50,8 @@ pub struct Script {
     pub witness: Option<Witness>,
     /// What sort of exercise a drill is, and who takes part.
     pub exercise: Option<Exercise>,
+    /// What is sent meanwhile.
+    pub loads: Vec<Load>,
     /// Processes whose utilisation is recorded, by the name that reports give them.
     pub processes: BTreeMap<String, ProcessTarget>,
     /// Whose it is, and what it shows.
@@ -56,6 +60,8 @@ pub struct Script {
     pub safety: Safety,
     /// The variables that filled the file.
     pub vars: BTreeMap<String, String>,
+    /// The secrets that it names.
+    pub secrets: Named,
 }
 
 /// A named stretch of a script.

@@ -10,6 +10,8 @@ pub mod expect;
 pub mod hypothesis;
 mod items;
 pub mod lines;
+pub mod load;
+pub mod outside;
 pub mod read;
 mod scenario;
 pub mod schema;

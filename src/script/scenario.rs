@@ -13,13 +13,15 @@ use crate::{
         course::Step,
         hypothesis, items,
         lines::{Item, Phase, Script},
+        load,
+        outside::{Named, Var},
         read::Kinds,
         schema,
         window::Window,
     },
     target::ProcessTarget,
     units::Span,
-    world::bounds::Deny,
+    world::{bounds::Deny, secrets::SecretSource},
 };
 
 /// The file.
@@ -47,6 +49,9 @@ pub(super) struct Written {
     #[serde(default)]
     #[schemars(schema_with = "schema::hypotheses")]
     hypothesis: Vec<Unread>,
+    /// What is sent meanwhile: requests over HTTP, on a schedule of their own.
+    #[serde(default)]
+    load: Vec<load::Written>,
     /// What is done: faults, pauses, and faults side by side.
     #[schemars(schema_with = "schema::method")]
     method: Vec<Unread>,
@@ -76,9 +81,13 @@ pub(super) struct Written {
     /// What is left alone.
     #[serde(default)]
     deny: Deny,
-    /// Variables, to be used as `${name}`; `--set` and the environment win over them.
+    /// Variables, to be used as `${name}`; `--set` wins over them.
     #[serde(default, rename = "vars")]
-    _vars: BTreeMap<String, String>,
+    _vars: BTreeMap<String, Var>,
+    /// Secrets, to be used as `${secret.name}`: they come from the environment or from files, and
+    /// are never written down.
+    #[serde(default, rename = "secrets")]
+    _secrets: BTreeMap<String, SecretSource>,
 }
 
 fn five_minutes() -> Span {
@@ -103,6 +112,7 @@ pub(super) fn scenario(doc: &mut Doc, kinds: &Kinds, out: &mut Vec<Diagnostic>) 
     for it in written.hypothesis {
         hypotheses.extend(hypothesis::hypothesis(doc, it.0, &kinds.probes, out));
     }
+    let loads = load::loads(written.load, out);
     let mut faults = Vec::new();
     for it in &written.method {
         faults.extend(items::entry(doc, it.0, kinds, out));
@@ -126,9 +136,11 @@ pub(super) fn scenario(doc: &mut Doc, kinds: &Kinds, out: &mut Vec<Diagnostic>) 
         exercise: None,
         objectives: None,
         witness: None,
+        loads,
         processes: written.processes,
         labels: Labels { tags, owner, controls },
         safety,
         vars: BTreeMap::new(),
+        secrets: Named::default(),
     })
 }

@@ -11,7 +11,8 @@ use crate::{
     world::World,
 };
 
-/// Runs `run` without a shell, and expects it to end well within `timeout`.
+/// Runs `run` without a shell, and expects it to end well within `timeout`. Words `NAME=VALUE`
+/// before the program go into its environment.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Command {

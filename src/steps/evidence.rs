@@ -154,8 +154,7 @@ impl Inspection for Evidence {
 impl Of {
     fn shown(&self) -> String {
         match self {
-            Self::File(it) => it.clone(),
-            Self::Http(it) => it.clone(),
+            Self::File(it) | Self::Http(it) => it.clone(),
             Self::Metric(it) => format!("{} of {}", it.name, it.url),
             Self::Command(it) => format!("`{}`", it.join(" ")),
             Self::Screenshot(it) => format!("a screenshot of {it}"),
@@ -203,7 +202,7 @@ async fn screenshot(
         let argv = std::iter::once(*browser).chain(argv).map(str::to_owned).collect();
         match world.host.asked(argv, timeout.duration()).await {
             Ok(done) if done.code == Some(0) => return needed(path, world),
-            Ok(done) => why_not = done.said.trim().to_owned(),
+            Ok(done) => done.said.trim().clone_into(&mut why_not),
             Err(why) => why_not = why.to_string(),
         }
     }

@@ -128,8 +128,8 @@ impl Action for Restore {
 
 /// The last line that names a recovery point.
 fn printed(output: &str) -> Result<(i64, Showing), Blind> {
-    let lines = output.lines().rev();
-    let text = lines.filter_map(|it| it.trim().strip_prefix("recovery_point:")).next();
+    let mut lines = output.lines().rev();
+    let text = lines.find_map(|it| it.trim().strip_prefix("recovery_point:"));
     let text = text.map(str::trim).ok_or_else(|| {
         let why = "the command printed no line `recovery_point: 2026-11-22T10:00:00Z`";
         Blind(why.to_owned())

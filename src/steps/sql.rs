@@ -92,8 +92,7 @@ impl Action for Sql {
         name: "sql",
         summary: "has PostgreSQL run statements; what the last one brings must be as expected",
         needs: &[],
-        example: "url: postgres://keeper@127.0.0.1:5433/ledger\n\
-                  password_file: /etc/holdfast/keeper.password\n\
+        example: "url: postgres://keeper@/ledger?host=/run/postgresql\n\
                   statements:\n  - select pg_promote()\n",
     };
     const CLASS: UndoClass = UndoClass::OneShot;

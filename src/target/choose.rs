@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
+    about::Need,
     action::Refusal,
     target::process::{ProcessTarget, Written as WrittenTarget},
     units::Percent,
@@ -240,4 +241,10 @@ pub fn named(found: &[Process]) -> String {
 /// One target, unless the user says more: the smallest blast radius is the default.
 pub fn one() -> u32 {
     1
+}
+
+/// Refuses what the kernel would: it is better told before anything is begun.
+pub fn may_signal(found: &[Process], world: &World) -> Result<(), Refusal> {
+    let may = found.iter().try_for_each(|it| world.host.may_signal(&it.id));
+    may.map_err(|why| Refusal::NotReady(format!("{why}: {}", Need::Kill.remedy())))
 }

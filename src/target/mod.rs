@@ -5,5 +5,5 @@ mod choose;
 pub mod postgres;
 mod process;
 
-pub use choose::{Targets, named, one, refuse_port};
+pub use choose::{Targets, may_signal, named, one, refuse_port};
 pub use process::ProcessTarget;

@@ -34,7 +34,8 @@ impl TryFrom<String> for Address {
         let hole = "postgres://hole@hole/";
         let text = if text == HOLE { hole.to_owned() } else { text };
         let not = |why: &str| format!("`{text}` is no address of a database, {why}: {FORM}");
-        let url = reqwest::Url::parse(&text).map_err(|why| not(&why.to_string()))?;
+        let url = reqwest::Url::parse(&text.replacen("@/", "@socket/", 1))
+            .map_err(|why| not(&why.to_string()))?;
         if !matches!(url.scheme(), "postgres" | "postgresql") {
             return Err(not("whose scheme is `postgres`"));
         }
@@ -47,7 +48,8 @@ impl TryFrom<String> for Address {
             return Err(not("it names no plain user"));
         }
         let mut it = Self {
-            host: url.host_str().unwrap_or_default().to_owned(),
+            // A URL with a user has a host; that of a socket is among the rest.
+            host: url.host_str().filter(|_| !text.contains("@/")).unwrap_or_default().to_owned(),
             port: url.port().unwrap_or(5432),
             user: url.username().to_owned(),
             database: url.path().trim_start_matches('/').to_owned(),

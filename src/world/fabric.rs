@@ -46,6 +46,9 @@ pub trait Fabric: Send + Sync {
     fn names(&self, path: &str) -> Result<Option<Vec<String>>, HostError>;
     /// Whether this process may write to what is there (access(2), with our own rights).
     fn may_write(&self, path: &str) -> bool;
+    /// Whether the kernel lets this process send that one signals (kill(2) with signal 0), and if
+    /// not, why.
+    fn may_signal(&self, who: &ProcessId) -> Result<(), String>;
     /// Whether the kernel lets this process hold that one still (ptrace(2)), and if not, why.
     fn may_trace(&self, who: &ProcessId) -> Result<(), String>;
     /// Sets how many descriptors that process may open; the hard limit stays.

@@ -1,12 +1,12 @@
 //! One machine: its processes, files and commands. Every effect is here, so that a test can cut the
 //! power before, within or after any of them.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
-use crate::world::{fabric::Fabric, files::File};
+use crate::world::{fabric::Fabric, files::File, secrets::Secrets};
 
 /// A process that cannot be mistaken for a later one with the same number: ticks repeat from boot
 /// to boot, so the boot belongs to it.
@@ -187,7 +187,10 @@ pub trait Host: Fabric {
     fn told(&self, who: &ProcessId) -> Told;
     /// Processor time that a process has used, in microseconds; none if it is gone.
     fn cpu_us(&self, who: &ProcessId) -> Result<Option<u64>, HostError>;
-    /// Runs a command to its end, without a shell.
+    /// The same machine; the commands that it runs are given these secrets where they name them.
+    fn knowing(&self, secrets: &Arc<Secrets>) -> Arc<dyn Host>;
+    /// Runs a command to its end, without a shell. As in a shell, words `NAME=VALUE` before the
+    /// program go into its environment, where other users do not see them.
     fn command(
         &self,
         argv: Vec<String>,

@@ -14,11 +14,13 @@ pub mod files;
 pub mod folder;
 pub mod host;
 pub mod kept;
+mod knowing;
 pub mod linux;
 pub mod net;
 pub mod netlink;
 pub mod roots;
 pub mod rules;
+pub mod secrets;
 pub mod shelf;
 pub mod sim;
 pub mod stop;
@@ -32,8 +34,8 @@ pub mod wire;
 use std::sync::Arc;
 
 use crate::world::{
-    bounds::Bounds, clock::Clock, dial::Dial, dice::Dice, host::Host, net::Net, rules::Rules,
-    web::Web, wire::Wire,
+    bounds::Bounds, clock::Clock, dial::Dial, dice::Dice, host::Host, knowing::Knowing, net::Net,
+    rules::Rules, secrets::Secrets, web::Web, wire::Wire,
 };
 
 /// The hands and eyes that an action or a probe is given.
@@ -59,6 +61,8 @@ pub struct World {
     pub act: u32,
     /// What bounds the run.
     pub bounds: Arc<Bounds>,
+    /// What nobody may write down.
+    pub secrets: Arc<Secrets>,
     /// The run's folder, for files that belong to its evidence; none outside of a run.
     pub run_folder: Option<Arc<str>>,
 }
@@ -91,5 +95,21 @@ impl World {
     #[must_use]
     pub fn ruled(self, rules: Rules) -> Self {
         Self { rules: Arc::new(rules), ..self }
+    }
+
+    /// The same world, which knows these secrets by their names.
+    #[must_use]
+    pub fn knowing(self, secrets: Arc<Secrets>) -> Self {
+        if secrets.is_empty() {
+            return self;
+        }
+        Self {
+            host: self.host.knowing(&secrets),
+            web: Arc::new(Knowing { inner: self.web, secrets: Arc::clone(&secrets) }),
+            dial: Arc::new(Knowing { inner: self.dial, secrets: Arc::clone(&secrets) }),
+            wire: Arc::new(Knowing { inner: self.wire, secrets: Arc::clone(&secrets) }),
+            secrets,
+            ..self
+        }
     }
 }

@@ -19,6 +19,7 @@ use crate::world::{
     host::{Finished, HOLD, Host, HostError, Process, ProcessId, Sent, Signal, Told},
     net::Connection,
     rules::Rules,
+    secrets::Secrets,
     store::{Care, Store},
     web::{Answer, Ask, Method, Web, WebError},
 };
@@ -139,6 +140,7 @@ impl Sim {
             rules: Arc::new(Rules { allow: vec!["syscall_fault".to_owned()], ..Rules::default() }),
             act: 0,
             bounds: Arc::default(),
+            secrets: Arc::default(),
             run_folder: None,
         }
     }
@@ -302,6 +304,10 @@ impl Host for Sim {
             Ok(Finished { code: Some(code), said: String::new(), output: String::new() })
         }
         .boxed()
+    }
+
+    fn knowing(&self, _: &Arc<Secrets>) -> Arc<dyn Host> {
+        Arc::new(self.clone())
     }
 
     fn asked(&self, argv: Vec<String>, _: Duration) -> BoxFuture<'_, Result<Finished, HostError>> {

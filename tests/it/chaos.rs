@@ -3,9 +3,13 @@
 mod conditions;
 mod files;
 mod late;
+mod load;
 mod measured;
 mod order;
+mod secrets;
 mod tolerances;
+mod unprivileged;
+mod web;
 
 use std::{fmt::Write as _, fs, os::unix::process::ExitStatusExt as _};
 

@@ -101,13 +101,13 @@ fn a_mistake_in_the_rules_is_told_and_nothing_is_done() {
 }
 
 /// A person with a key.
-struct Person<'a> {
+pub(crate) struct Person<'a> {
     name: &'a str,
     key: PathBuf,
 }
 
 impl<'a> Person<'a> {
-    fn new(keygen: &Path, folder: &Path, name: &'a str) -> Self {
+    pub(crate) fn new(keygen: &Path, folder: &Path, name: &'a str) -> Self {
         let key = folder.join(name);
         let mut make = Command::new(keygen);
         make.args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f"]).arg(&key);
@@ -115,13 +115,13 @@ impl<'a> Person<'a> {
         Self { name, key }
     }
 
-    fn rule(&self) -> String {
+    pub(crate) fn rule(&self) -> String {
         let key = fs::read_to_string(self.key.with_extension("pub")).unwrap();
         format!("  - {{ name: {}, key: '{}' }}\n", self.name, key.trim())
     }
 
     /// Signs a line, as the dry run tells people to.
-    fn sign(&self, keygen: &Path, (line, namespace): (&str, &str), to: &Path) -> String {
+    pub(crate) fn sign(&self, keygen: &Path, (line, namespace): (&str, &str), to: &Path) -> String {
         let mut sign = Command::new(keygen);
         sign.args(["-q", "-Y", "sign", "-n", namespace, "-f"]).arg(&self.key);
         let mut sign = sign.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();

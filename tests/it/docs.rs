@@ -134,8 +134,22 @@ fn the_commands_and_the_scenario_of_the_chaos_page_work() {
 #[test]
 fn the_commands_of_the_drill_page_and_then_of_the_evidence_page_work() {
     let stage = Stage::empty();
-    assert_eq!(commands(&root().join("docs/drills.md"), &stage), 2);
+    assert_eq!(commands(&root().join("docs/drills.md"), &stage), 3);
     assert_eq!(commands(&root().join("docs/evidence.md"), &stage), 2);
+}
+
+#[test]
+fn the_gate_of_the_drill_page_is_a_step() {
+    let stage = Stage::empty();
+    let page = fs::read_to_string(root().join("docs/drills.md")).unwrap();
+    let gate = &blocks(&page, "yaml")[1];
+    let gate: Vec<String> = gate.lines().map(|it| format!("      {it}")).collect();
+    let head = "title: t\nexercise: { type: tabletop }\n\
+        objectives: { rto: 1h, lost_writes: 0 }\nphases:\n  - phase: declare\n    steps:\n";
+    let file = stage.state().parent().unwrap().join("gate.yaml");
+    fs::write(&file, head.to_owned() + &gate.join("\n")).unwrap();
+    let checked = stage.run(&["check", &file.display().to_string()]);
+    assert!(checked.status.success(), "{}", text(&checked.stderr));
 }
 
 #[test]

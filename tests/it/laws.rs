@@ -90,7 +90,7 @@ fn clean() -> Machine {
             machine.connections.insert(Connection { local, peer, device: 0, cookie, user: 0 });
         }
     }
-    for url in words(|it| it.starts_with("http://")) {
+    for url in words(|it| it.starts_with("http://") || it.starts_with("https://")) {
         machine.web.insert(url, r#"{"role":"primary"}"#.to_owned());
     }
     machine
@@ -215,6 +215,11 @@ async fn a_plan_touches_nothing_and_an_act_something() {
             let (effects, after) = uncut(it, &start).await;
             // Three are the journal's. A restart is over at once, and the machine as it was.
             let acted = effects > 3;
+            // What only looks tells what it saw, and changes nothing.
+            if it.kind.looks {
+                assert_eq!((effects, after.without_journal()), (3, start), "{}", it.name);
+                continue;
+            }
             let changed =
                 after.without_journal() != start || it.kind.about.name.ends_with("restart");
             assert!(acted && changed, "{}: it changes nothing", it.name);

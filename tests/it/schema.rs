@@ -127,6 +127,11 @@ const WRONG: &[(&str, &str)] = &[
     ),
     ("a day that is none", "window: { days: [someday], from: '1:00', to: '2:00', zone: UTC }\n"),
     ("a window without a zone", "window: { from: '1:00', to: '2:00' }\n"),
+    ("a load without a rate", "load: [{ name: n, url: x }]\n"),
+    ("a profile that is none", "load: [{ name: n, url: x, rate: 5, profile: { leap: {} } }]\n"),
+    ("a secret that is written here", "secrets: { token: hunter2 }\n"),
+    ("a secret from nowhere", "secrets: { token: { vault: x } }\n"),
+    ("a variable from nowhere", "vars: { n: { default: '3' } }\n"),
     ("a port that is none", "deny: { ports: [ssh] }\n"),
 ];
 
@@ -171,7 +176,7 @@ fn what_is_wrong_does_not_fit() {
 
 #[test]
 fn a_variable_may_stand_for_any_value_and_texts_need_no_quotes() {
-    let file = "title: 7\nmax: ${length}\nvars: { length: 5s, n: 3 }\nhypothesis:\n  \
+    let file = "title: 7\nmax: ${length}\nvars: { length: 5s, n: 3, m: { env: M } }\nsecrets: { t: { env: T }, f: { file: /f } }\nhypothesis:\n  \
         - http: { url: x, headers: { X-Count: 5 } }\n    name: true\n    mode: ${mode}\n    \
         expect: { status: '${n}', latency_ms: { max: '${n}' } }\n    \
         threshold: { failures: '${n}', of: 5 }\nmethod:\n  \

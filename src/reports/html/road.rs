@@ -37,9 +37,17 @@ pub(super) fn tables(road: &Road) -> Markup {
                 @for (step, row) in road.steps.iter().zip(steps(road)) {
                     tr {
                         @let [n, name, owner, planned, took, deviation, state] = row;
-                        td { (n) } td { (name) } td { (owner) } td.n { (planned) } td.n { (took) }
+                        td { (n) }
+                        td { (name) }
+                        td { (owner) }
+                        td.n { (planned) }
+                        td.n { (took) }
                         td.n { (deviation) }
-                        td { @if step.state == StepState::Done { (state) } @else { strong { (state) } } }
+                        @if step.state == StepState::Done {
+                            td { (state) }
+                        } @else {
+                            td { strong { (state) } }
+                        }
                     }
                 }
             } }

@@ -27,6 +27,7 @@ pub async fn rejoin(book: &Book, name: &str, of: &str) -> Result<Rejoined, PairE
     }
     let port = book.port(of)?;
     server::stop(book, name, false).await?;
+    server::forget(book, name)?;
     // What `pg_rewind` compares must be on the new primary's disk, with its new timeline.
     sql(book, of, "checkpoint").await?;
     match rewind(book, name, of).await {

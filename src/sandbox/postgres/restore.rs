@@ -73,3 +73,44 @@ pub async fn restore(book: &Book, to: Option<&str>) -> Result<(), PairError> {
     server::start(book, RESTORED).await?;
     until(book, RESTORED, ("select pg_is_in_recovery()", "f")).await
 }
+
+/// Puts a table of one server right from another's, by its primary key: what the other has and it
+/// has not, or has otherwise, is as the other has it; what only it has stays. Without a primary key
+/// rows that are missing are added. One transaction.
+pub async fn copy_table(
+    book: &Book,
+    table: &str,
+    (from, to): (&str, &str),
+) -> Result<String, PairError> {
+    let plain = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '_';
+    if table.is_empty() || !table.chars().all(plain) {
+        return Err(PairError::Setting(format!("`{table}` is no plain name of a table")));
+    }
+    let file = book.home.join("copy.tsv");
+    let file = file.display();
+    sql(book, from, &format!("copy {table} to '{file}'")).await?;
+    let columns = format!(
+        "select string_agg(quote_ident(attname), ', ' order by attnum) from pg_attribute where \
+         attrelid = '{table}'::regclass and attnum > 0 and not attisdropped"
+    );
+    let columns = sql(book, to, &columns).await?;
+    let key = format!(
+        "select string_agg(quote_ident(a.attname), ', ') from pg_index i join pg_attribute a on \
+         a.attrelid = i.indrelid and a.attnum = any(i.indkey) where i.indrelid = \
+         '{table}'::regclass and i.indisprimary"
+    );
+    let key = sql(book, to, &key).await?;
+    let otherwise = if key.is_empty() {
+        String::new()
+    } else {
+        format!("on conflict ({key}) do update set ({columns}) = row(excluded.*)")
+    };
+    let merge = format!(
+        "begin; create temp table kept (like {table}) on commit drop; copy kept from '{file}'; \
+         with done as (insert into {table} select * from (table kept except table {table}) it \
+         {otherwise} returning 1) select count(*) from done; commit"
+    );
+    let told = sql(book, to, &merge).await;
+    fs::remove_file(book.home.join("copy.tsv")).map_err(io_error("remove the copy"))?;
+    told
+}

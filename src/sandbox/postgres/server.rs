@@ -4,11 +4,8 @@
 
 use std::{
     fs::{self, File},
-    io::Write as _,
-    os::unix::{
-        fs::PermissionsExt as _,
-        process::CommandExt as _,
-    },
+    io::{ErrorKind, Write as _},
+    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     path::Path,
     time::Duration,
 };
@@ -17,7 +14,7 @@ use rustix::process::Signal;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    Book, PairError, failed, io_error,
+    Book, PairError, USER, failed, io_error,
     tools::{done, give, sql, tool},
 };
 use crate::sandbox::identity::Identity;
@@ -58,9 +55,7 @@ pub(super) fn make(book: &Book, name: &str) -> Result<(), PairError> {
 /// Starts a server, and waits until it takes connections.
 pub async fn start(book: &Book, name: &str) -> Result<(), PairError> {
     let port = book.port(name)?.to_string();
-    if !processes(book, name)?.is_empty() {
-        return Err(PairError::AlreadyUp(format!("`{name}`")));
-    }
+    forget(book, name)?;
     let folder = book.server(name);
     let log = File::options().create(true).append(true).open(folder.join("log"));
     let log = log.and_then(|it| Ok((it.try_clone()?, it)));
@@ -85,12 +80,30 @@ pub async fn start(book: &Book, name: &str) -> Result<(), PairError> {
             return Err(failed(format!("start `{name}`"), last_words(&folder.join("log"))));
         }
         let mut ready = tool(book, "pg_isready");
-        ready.arg("-q").arg("-h").arg(&folder).args(["-p", &port]);
+        ready.args(["-q", "-U", USER, "-p", &port, "-h"]).arg(&folder);
         if ready.status().await.is_ok_and(|it| it.success()) {
             return Ok(());
         }
         sleep(POLL).await;
     }
+}
+
+/// Removes what a killed server left that says it still runs. A server would not believe it as
+/// long as the process is there at all, if only as a zombie that nobody reaps.
+pub(super) fn forget(book: &Book, name: &str) -> Result<(), PairError> {
+    if !processes(book, name)?.is_empty() {
+        return Err(PairError::AlreadyUp(format!("`{name}`")));
+    }
+    let socket = format!(".s.PGSQL.{}.lock", book.port(name)?);
+    for path in [book.data(name).join("postmaster.pid"), book.server(name).join(socket)] {
+        match fs::remove_file(&path) {
+            Err(why) if why.kind() != ErrorKind::NotFound => {
+                return Err(io_error(format!("remove {}", path.display()))(why));
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(())
 }
 
 fn last_words(log: &Path) -> String {
@@ -160,6 +173,17 @@ pub async fn state(book: &Book, name: &str) -> String {
         Ok(Ok(_)) => "primary".to_owned(),
         Ok(Err(_)) | Err(_) => "does not answer".to_owned(),
     }
+}
+
+/// Has a server refuse what its clients write, or take it again; those that are connected, too.
+pub async fn read_only(book: &Book, name: &str, is: bool) -> Result<(), PairError> {
+    let statement = if is {
+        "set default_transaction_read_only = on"
+    } else {
+        "reset default_transaction_read_only"
+    };
+    sql(book, name, &format!("alter system {statement}")).await?;
+    sql(book, name, "select pg_reload_conf()").await.map(drop)
 }
 
 /// Appends lines to a server's own configuration, which outweighs all but the command line.

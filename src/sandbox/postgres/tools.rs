@@ -15,8 +15,11 @@ use super::{Book, OLDEST, PairError, failed, io_error};
 
 /// Where distributions put the server's programs: a folder, how folders in it begin, and where in
 /// those the programs are.
-const PLACES: &[(&str, &str, &str)] =
-    &[("/usr/lib/postgresql", "", "bin"), ("/usr", "pgsql-", "bin"), ("/usr/local", "pgsql", "bin")];
+const PLACES: &[(&str, &str, &str)] = &[
+    ("/usr/lib/postgresql", "", "bin"),
+    ("/usr", "pgsql-", "bin"),
+    ("/usr/local", "pgsql", "bin"),
+];
 
 /// The longest that a tool of the server's may take.
 const TOOL_MAX: Duration = Duration::from_mins(5);

@@ -190,7 +190,11 @@ impl Told {
         add(&mut self.differing, || {
             let pairs = columns.iter().zip(left.iter().zip(right));
             let differ = pairs.filter(|it| it.1.0 != it.1.1).map(|(column, (left, right))| {
-                format!("{column} is {} on the left and {} on the right", shown(left), shown(right))
+                format!(
+                    "{column} is {} on the left and {} on the right",
+                    shown(left.as_ref()),
+                    shown(right.as_ref())
+                )
             });
             format!("{}: {}", named(key), differ.collect::<Vec<_>>().join(", "))
         });
@@ -208,10 +212,10 @@ fn add(lines: &mut Vec<String>, line: impl FnOnce() -> String) {
 }
 
 fn named(key: &Values) -> String {
-    key.iter().map(shown).collect::<Vec<_>>().join(", ")
+    key.iter().map(|it| shown(it.as_ref())).collect::<Vec<_>>().join(", ")
 }
 
-fn shown(value: &Option<String>) -> String {
+fn shown(value: Option<&String>) -> String {
     match value {
         None => "nothing".to_owned(),
         Some(it) if it.chars().count() > 60 => {

@@ -172,13 +172,12 @@ fn objects(body: &str, place: &str) -> Result<Rows, String> {
         let token = token.replace("~1", "/").replace("~0", "~");
         let nothing = || format!("there is nothing at `{place}`");
         let object: Result<BTreeMap<String, Raw>, _> = serde_json::from_str(at.get());
-        at = match object {
-            Ok(mut it) => it.remove(&token).ok_or_else(nothing)?,
-            Err(_) => {
-                let list: Vec<Raw> = serde_json::from_str(at.get()).map_err(|_| nothing())?;
-                let n: usize = token.parse().map_err(|_| nothing())?;
-                list.into_iter().nth(n).ok_or_else(nothing)?
-            }
+        at = if let Ok(mut it) = object {
+            it.remove(&token).ok_or_else(nothing)?
+        } else {
+            let list: Vec<Raw> = serde_json::from_str(at.get()).map_err(|_| nothing())?;
+            let n: usize = token.parse().map_err(|_| nothing())?;
+            list.into_iter().nth(n).ok_or_else(nothing)?
         };
     }
     let list: Vec<BTreeMap<String, Raw>> = serde_json::from_str(at.get())

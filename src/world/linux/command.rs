@@ -8,19 +8,34 @@ use std::{io::PipeReader, process::Stdio, time::Duration};
 
 use tokio::{io::AsyncReadExt as _, net::unix::pipe::Receiver};
 
-use crate::world::host::Finished;
+use crate::world::{host::Finished, secrets::assignment};
 
 /// The most that is kept of what a command says, in bytes.
 const SAID_MAX: usize = 8 * 1024;
 
+/// Cuts a command into what goes into its environment, and its program and arguments.
+pub(super) fn environment(argv: Vec<String>) -> (Vec<(String, String)>, Vec<String>) {
+    let (mut known, mut words) = (Vec::new(), Vec::new());
+    for word in argv {
+        match assignment(&word).filter(|_| words.is_empty()) {
+            Some((name, value)) => known.push((name.to_owned(), value.to_owned())),
+            None => words.push(word),
+        }
+    }
+    (known, words)
+}
+
 /// Runs a command; it is killed when the future is dropped.
-pub(super) async fn run(argv: Vec<String>) -> std::io::Result<Finished> {
+pub(super) async fn run(
+    known: Vec<(String, String)>,
+    argv: Vec<String>,
+) -> std::io::Result<Finished> {
     let mut argv = argv.into_iter();
     let program = argv.next().ok_or_else(|| std::io::Error::other("no program is named"))?;
     let (output, write) = std::io::pipe()?;
     let (errors, complain) = std::io::pipe()?;
     let mut command = tokio::process::Command::new(program);
-    command.args(argv).stdin(Stdio::null()).kill_on_drop(true);
+    command.envs(known).args(argv).stdin(Stdio::null()).kill_on_drop(true);
     command.stdout(write).stderr(complain);
     let mut child = command.spawn()?;
     // Our own copies of the pipes' write ends live in `command`.

@@ -75,6 +75,18 @@ impl Fabric for LinuxHost {
         access(path, Access::WRITE_OK).is_ok()
     }
 
+    fn may_signal(&self, who: &ProcessId) -> Result<(), String> {
+        let pid = i32::try_from(who.pid).ok().and_then(rustix::process::Pid::from_raw);
+        match pid.map(rustix::process::test_kill_process) {
+            // One that is gone is found to be gone when it is acted on.
+            Some(Ok(()) | Err(rustix::io::Errno::SRCH)) => Ok(()),
+            Some(Err(why)) => {
+                Err(format!("the kernel forbids to signal process {} ({why})", who.pid))
+            }
+            None => Err(format!("{} is no process", who.pid)),
+        }
+    }
+
     fn may_trace(&self, who: &ProcessId) -> Result<(), String> {
         // Opening a process's memory asks the kernel the question that PTRACE_SEIZE asks, and
         // touches nothing (proc(5), ptrace(2): access mode checking).

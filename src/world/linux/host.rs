@@ -10,6 +10,7 @@ use std::{
     io::{ErrorKind, Write as _},
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -28,6 +29,7 @@ use crate::world::{
         command, files,
         proc::{self, Stat},
     },
+    secrets::Secrets,
     thread,
 };
 
@@ -40,13 +42,15 @@ pub struct LinuxHost {
     program: PathBuf,
     boot: String,
     /// Children of ours, so that they can be heard and reaped.
-    children: Children,
+    children: Arc<Children>,
+    /// What commands may be given.
+    secrets: Arc<Secrets>,
 }
 
 impl LinuxHost {
     /// `program` is what held children run.
     pub fn new(program: PathBuf) -> Result<Self, HostError> {
-        Ok(Self { program, boot: boot_id()?, children: Children::default() })
+        Ok(Self { program, boot: boot_id()?, children: Arc::default(), secrets: Arc::default() })
     }
 
     fn look(&self, pid: u32) -> Result<Option<(Process, Stat)>, HostError> {
@@ -226,12 +230,31 @@ impl Host for LinuxHost {
     ) -> BoxFuture<'_, Result<Finished, HostError>> {
         async move {
             let shown = argv.join(" ");
-            match tokio::time::timeout(limit, command::run(argv)).await {
-                Ok(done) => done.map_err(|why| HostError::os(format!("run `{shown}`"), why)),
+            let no = |why: String| HostError::os(format!("run `{shown}`"), why);
+            // Only those words that others do not see.
+            let (known, words) = command::environment(argv);
+            let put_in = |(name, value): (String, String)| Ok((name, self.secrets.put_in(&value)?));
+            let known = known.into_iter().map(put_in).collect::<Result<Vec<_>, _>>().map_err(no)?;
+            match tokio::time::timeout(limit, command::run(known, words)).await {
+                Ok(Ok(done)) => Ok(Finished {
+                    code: done.code,
+                    said: self.secrets.take_out(&done.said),
+                    output: self.secrets.take_out(&done.output),
+                }),
+                Ok(Err(why)) => Err(no(self.secrets.take_out(&why.to_string()))),
                 Err(_) => Err(HostError::TooLong { what: format!("run `{shown}`"), after: limit }),
             }
         }
         .boxed()
+    }
+
+    fn knowing(&self, secrets: &Arc<Secrets>) -> Arc<dyn Host> {
+        Arc::new(Self {
+            program: self.program.clone(),
+            boot: self.boot.clone(),
+            children: Arc::clone(&self.children),
+            secrets: Arc::clone(secrets),
+        })
     }
 
     fn asked(

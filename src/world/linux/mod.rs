@@ -14,8 +14,10 @@ pub mod host;
 pub mod inbox;
 pub mod load;
 pub mod net;
+pub mod powers;
 pub mod proc;
 mod ptrace;
+pub mod secrets;
 pub mod served;
 pub mod state;
 pub mod store;
@@ -44,6 +46,7 @@ pub fn world(program: PathBuf) -> Result<World, HostError> {
         rules: Arc::default(),
         act: 0,
         bounds: Arc::default(),
+        secrets: Arc::default(),
         run_folder: None,
     })
 }

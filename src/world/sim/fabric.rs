@@ -53,6 +53,10 @@ impl Fabric for Sim {
         true
     }
 
+    fn may_signal(&self, _: &ProcessId) -> Result<(), String> {
+        Ok(())
+    }
+
     fn may_trace(&self, _: &ProcessId) -> Result<(), String> {
         Ok(())
     }

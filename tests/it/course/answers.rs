@@ -3,7 +3,7 @@
 use std::fs;
 
 use holdfast::{
-    evidence::{fold as evidence, say::Answer},
+    evidence::{approval::NAMESPACE, fold as evidence, say::Answer},
     journal::{
         chain,
         course::{Course, Outcome, Voice, Word},
@@ -14,7 +14,11 @@ use holdfast::{
 };
 
 use super::{PATIENCE, answered, asked, courses, decide, play, so_far};
-use crate::ground::{Ground, wait};
+use crate::{
+    beside::tool,
+    consent::Person,
+    ground::{Ground, wait},
+};
 
 const TABLETOP: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/chaos-scenarios/drills/tabletop-data-centre-lost.yaml");
@@ -22,8 +26,9 @@ const TABLETOP: &str =
 /// A drill with one question.
 fn gate(settings: &str) -> String {
     format!(
-        "title: one question\nexercise: {{ type: tabletop }}\nobjectives: {{ rto: 1h, lost_writes: 0 }}\n\
-         phases:\n  - phase: declare\n    steps:\n      - gate: {{ question: on?, {settings} }}\n        \
+        "title: one question\nexercise: {{ type: tabletop }}\n\
+         objectives: {{ rto: 1h, lost_writes: 0 }}\nphases:\n  - phase: declare\n    steps:\n      \
+         - gate: {{ question: on?, {settings} }}\n        \
          name: go on\n"
     )
 }
@@ -169,6 +174,52 @@ fn outside_of_talk_one_who_speaks_for_others_is_still_one() {
 }
 
 #[test]
+fn the_plan_and_its_objectives_are_signed_while_the_drill_waits_for_it() {
+    let Some(keygen) = tool("ssh-keygen", "openssh-client") else { return };
+    let ground = Ground::new(0);
+    let alice = Person::new(&keygen, ground.path(), "alice");
+    let mallory = Person::new(&keygen, ground.path(), "mallory");
+    fs::create_dir_all(ground.state()).unwrap();
+    let rules = format!("environment: sandbox\napprovers:\n{}", alice.rule());
+    fs::write(ground.state().join("host.yml"), rules).unwrap();
+    let text = gate("timeout: 1m, on_timeout: abort")
+        .replace("gate: { question: on?,", "approval: { persons: 1,")
+        .replace("name: go on", "name: approval");
+    let file = ground.file("approval.yaml", &text).display().to_string();
+    let mut runner = play(&ground, &[&file]);
+    asked(&ground, "1.1");
+    let text = courses(&ground).into_iter().find_map(|it| match it {
+        Course::Asked(it) => Some(it.text),
+        _ => None,
+    });
+    let text = text.unwrap();
+    let (line, objectives) = text.split_once("; ").unwrap();
+    assert!(objectives.contains("recovery within 60 min"), "{objectives}");
+    let line = format!("{line}\n");
+    let run = so_far(&ground).0;
+    let sign = |who: &Person<'_>, line: &str, name: &str| {
+        who.sign(&keygen, (line, NAMESPACE), &ground.path().join(name))
+    };
+    let other = format!("{} ", line.trim_end());
+    for (signature, why) in [
+        (sign(&mallory, &line, "mallory.sig"), "not among the approvers"),
+        (sign(&alice, &other, "other.sig"), "signed another plan"),
+    ] {
+        let done = ground.run(&["drill", "approve", &run, "--signature", &signature]);
+        assert_eq!(done.code, Some(3), "{}", done.err);
+        assert!(done.err.contains(why), "{why}: {}", done.err);
+    }
+    let signature = sign(&alice, &line, "alice.sig");
+    let done = ground.run(&["drill", "approve", &run, "--signature", &signature]);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert_eq!(wait(&mut runner, PATIENCE), Some(0));
+    let kept = answered(&ground).into_iter().next().unwrap();
+    assert_eq!((kept.by.as_str(), kept.word), ("alice", Word::Approved));
+    assert!(kept.signed.is_some_and(|it| it.signature.contains("SSH SIGNATURE")));
+    ground.assert_settled("approved");
+}
+
+#[test]
 fn a_gate_that_nobody_answers_acts_as_the_file_says() {
     for (outcome, code) in [(Outcome::Abort, 4), (Outcome::Go, 0), (Outcome::Fail, 1)] {
         let ground = Ground::new(0);
@@ -188,9 +239,10 @@ fn a_gate_that_nobody_answers_acts_as_the_file_says() {
 #[test]
 fn a_step_that_cannot_be_done_lets_the_run_go_on_where_the_file_says_so() {
     let ground = Ground::new(0);
-    let text = "title: t\nexercise: { type: walkthrough }\nobjectives: { rto: 1h, lost_writes: 0 }\n\
-        phases:\n  - phase: clean up\n    steps:\n      - command: { run: ['false'] }\n        name: fails\n        \
-        on_fail: go_on\n      - notify: { by: { file: GROUND/told }, say: 'run {run}' }\n        name: tell\n        \
+    let text = "title: t\nexercise: { type: walkthrough }\n\
+        objectives: { rto: 1h, lost_writes: 0 }\nphases:\n  - phase: clean up\n    steps:\n      \
+        - command: { run: ['false'] }\n        name: fails\n        on_fail: go_on\n      \
+        - notify: { by: { file: GROUND/told }, say: 'run {run}' }\n        name: tell\n        \
         owner: the desk\n        planned: 1m\n";
     let file = ground.file("t.yaml", text).display().to_string();
     let done = ground.run(&["drill", "run", &file]);

@@ -25,8 +25,8 @@ const PAUSED: &str = "title: paused while people think\nexercise: { type: walkth
     - process_pause: { target: { cmdline: 'sleep TAG' }, by: signal }\n        for: 10m\n        \
     name: pause it\n  - phase: declare\n    steps:\n      \
     - gate: { question: on?, timeout: 10m, on_timeout: abort }\n        name: go on\n  \
-    - phase: clean up\n    steps:\n      - command: { run: [sh, -c, 'echo x >> GROUND/done'] }\n        \
-    name: once\n";
+    - phase: clean up\n    steps:\n      \
+    - command: { run: [sh, -c, 'echo x >> GROUND/done'] }\n        name: once\n";
 
 fn resume(ground: &Ground, words: &[&str]) -> Child {
     let run = so_far(ground).0;
@@ -132,8 +132,9 @@ fn a_step_of_which_nobody_knows_whether_it_was_done_is_asked_about_by_name() {
         let ground = Ground::new(0);
         let drill = "title: t\nexercise: { type: walkthrough }\n\
             objectives: { rto: 1h, lost_writes: 0 }\nphases:\n  - phase: switch\n    steps:\n      \
-            - command: { run: [sh, -c, 'echo x >> GROUND/told; test -e GROUND/let || sleep 60'] }\n        \
+            - command: { run: [sh, GROUND/tell] }\n        \
             name: tell the other site\n";
+        ground.file("tell", "echo x >> GROUND/told\n[ -e GROUND/let ] || exec sleep 60\n");
         let file = ground.file("t.yaml", drill).display().to_string();
         let mut runner = play(&ground, &[&file]);
         let told = || fs::read_to_string(ground.path().join("told")).unwrap_or_default();
@@ -274,11 +275,14 @@ fn a_runner_that_dies_in_every_phase_leaves_a_drill_that_is_played_to_its_end() 
     }
     let code = wait(&mut runner, Duration::from_mins(2));
     let all = entries(&stage);
-    assert_eq!(code, Some(0), "{:?}", why(&stage));
+    assert!(matches!(code, Some(0 | 4)), "{code:?}: {:?}", why(&stage));
     let resumed = all.iter().filter(|it| matches!(it.fact, Fact::Course(Course::Resumed(_))));
     assert_eq!(resumed.count(), DEATHS.len());
     let seen = evidence::fold(&all);
-    assert_eq!(seen.verdict, Verdict::Pass, "{:?}", seen.why);
+    // Nobody may have written in the moment before the fault, and then no loss can be ruled out.
+    let fits = |it: &&String| it.contains(": pass, ") || it.starts_with("data loss: inconclusive");
+    assert!(seen.why.iter().all(|it| fits(&it)), "{:?}", seen.why);
+    assert!(seen.verdict < Verdict::Fail, "{:?}", seen.why);
     let road = seen.course.unwrap();
     assert!(road.steps.iter().all(|it| it.state.word() == "done"), "{:?}", road.steps);
     let mut applied: BTreeMap<&str, u32> = BTreeMap::new();

@@ -133,6 +133,8 @@ pub(crate) fn began(story: &Story) -> Began {
             "drill: Loss of the primary ledger\nobjectives:\n  rto: 5s\n  lost_writes_max: 0\n"
                 .to_owned(),
         vars: [("link_delay".to_owned(), format!("{}ms", story.lag))].into(),
+        secrets: [].into(),
+        loads: Vec::new(),
         seed: 42,
         program: "1.2.3".to_owned(),
         tags: vec![],

@@ -47,7 +47,6 @@ fn the_worked_example_of_the_page_is_what_is_computed() {
         Write(seq, us(sent), took * 1_000, outcome)
     };
     let found = |seq: u64| match seq {
-        191..=200 => Found::Absent,
         0..=190 | 300.. => Found::Same,
         _ => Found::Absent,
     };
@@ -118,7 +117,7 @@ fn the_other_objectives_are_judged_by_their_bounds() {
         objectives.service_level_percent = Some(percent);
         let mut journal = told(began);
         let write = |seq: u64| {
-            let bad = (4_001..6_000).contains(&(seq * 20)) && seq % 2 == 0;
+            let bad = (4_001..6_000).contains(&(seq * 20)) && seq.is_multiple_of(2);
             let outcome = if bad { Outcome::Refused } else { Outcome::Acked };
             Write(seq, us(seq * 20), 3_000, outcome)
         };
@@ -129,11 +128,10 @@ fn the_other_objectives_are_judged_by_their_bounds() {
             .say(Fact::Reads { side: String::new(), rows: reads });
         drill(&journal).terms.into_iter().map(|it| it.answer).collect::<Vec<_>>()
     };
-    use Answer::{Fail, Inconclusive, Pass};
     // The loss is 179 to 183 ms old, the outage 1,954 to 1,981 ms long, and half was served.
-    assert_eq!(story(183, 1_990, 49), [Pass, Pass, Pass]);
-    assert_eq!(story(181, 1_970, 50), [Inconclusive, Inconclusive, Pass]);
-    assert_eq!(story(178, 1_900, 52), [Fail, Fail, Fail]);
+    assert_eq!(story(183, 1_990, 49), [Answer::Pass; 3]);
+    assert_eq!(story(181, 1_970, 50), [Answer::Inconclusive, Answer::Inconclusive, Answer::Pass]);
+    assert_eq!(story(178, 1_900, 52), [Answer::Fail; 3]);
 }
 
 proptest! {
@@ -178,7 +176,8 @@ proptest! {
             .say(Fact::Reads { side: String::new(), rows: here.collect() })
             .say(Fact::Reads { side: "former primary".to_owned(), rows: other.collect() });
         let classes = drill(&journal).rpo.classes;
-        let lost: BTreeSet<u64> = acked.iter().filter(|it| !new.contains_key(it)).copied().collect();
+        let lost = acked.iter().filter(|it| !new.contains_key(it)).copied();
+        let lost: BTreeSet<u64> = lost.collect();
         let stranded: BTreeSet<u64> = lost.intersection(&old).copied().collect();
         let count = |it: usize| u64::try_from(it).unwrap();
         assert_eq!(classes.lost, count(lost.len()));

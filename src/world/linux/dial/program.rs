@@ -14,16 +14,23 @@ use tokio::{
 
 use crate::world::{
     dial::DialError,
+    linux::command::environment,
     wire::{LINE_MAX, Program},
 };
 
 /// Starts it. Its complaints go where ours go.
 pub(super) fn program(argv: Vec<String>) -> Result<Box<dyn Program>, DialError> {
+    let (known, argv) = environment(argv);
     let mut argv = argv.into_iter();
     let none = || DialError::NotACall("no program is named".to_owned());
     let name = argv.next().ok_or_else(none)?;
     let mut command = Command::new(&name);
-    command.args(argv).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+        .envs(known)
+        .args(argv)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
     let no = |why: &dyn std::fmt::Display| DialError::NotACall(format!("`{name}`: {why}"));
     let mut child = command.kill_on_drop(true).spawn().map_err(|why| no(&why))?;
     let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {

@@ -69,7 +69,7 @@ async fn ask(client: &Client, it: &Session, kept: usize) -> Result<Vec<Sheet>, D
     // The server gives up as well: a look must not leave work behind.
     let (begin, end) = match it.leave {
         Leave::Look => ("BEGIN READ ONLY; SET LOCAL", "ROLLBACK"),
-        Leave::Together => ("BEGIN READ WRITE; SET LOCAL", "COMMIT"),
+        Leave::Together => ("BEGIN; SET LOCAL", "COMMIT"),
         Leave::Each => ("SET", ""),
     };
     let begin = format!("{begin} statement_timeout = {ms}");
