@@ -74,9 +74,29 @@ done
 [ -x /lib/systemd/systemd ] || fail "there is no /lib/systemd/systemd: apt-get install systemd"
 [ "$(id -u)" -eq 0 ] || fail "namespaces of this kind take root"
 log=$(mktemp)
+# What it makes of control groups is made below one of ours, which goes when it goes.
+group=
+if [ -d /sys/fs/cgroup/systemd ]; then
+    group=/sys/fs/cgroup/systemd/holdfast-test-$$
+    mkdir "$group"
+fi
+tidy() {
+    kill -9 "$outer" 2>/dev/null || true
+    wait "$outer" 2>/dev/null || true
+    rm -f "$log"
+    if [ -n "$group" ]; then
+        echo $$ >/sys/fs/cgroup/systemd/cgroup.procs
+        for _ in $(seq 50); do
+            find "$group" -depth -type d -exec rmdir {} + 2>/dev/null || true
+            [ -d "$group" ] || break
+            sleep 0.1
+        done
+    fi
+}
+if [ -n "$group" ]; then echo $$ >"$group/cgroup.procs"; fi
 unshare --fork --pid --mount --uts --ipc --net --cgroup --kill-child "$0" "$binary" inside >"$log" 2>&1 &
 outer=$!
-trap 'kill -9 "$outer" 2>/dev/null || true; rm -f "$log"' EXIT
+trap tidy EXIT
 init=
 for _ in $(seq 100); do
     init=$(pgrep -P "$outer" || true)

@@ -47,6 +47,7 @@ const CORNERS: &[Corner] = &[
     ("loadavg", WHOLE, &["proc/loadavg"]),
     ("mdadm", WHOLE, &["proc/mdstat"]),
     ("meminfo", WHOLE, &["proc/meminfo"]),
+    ("meminfo_numa", WHOLE, &["sys/devices/system/node"]),
     ("netclass", WHOLE, &["sys/class/net"]),
     ("netdev", WHOLE, &["proc/net/dev", "sys/class/net/eth0/statistics"]),
     ("netstat", WHOLE, &["proc/net/netstat", "proc/net/snmp", "proc/net/snmp6"]),
