@@ -74,26 +74,22 @@ done
 [ -x /lib/systemd/systemd ] || fail "there is no /lib/systemd/systemd: apt-get install systemd"
 [ "$(id -u)" -eq 0 ] || fail "namespaces of this kind take root"
 log=$(mktemp)
-# What it makes of control groups is made below one of ours, which goes when it goes.
-group=
-if [ -d /sys/fs/cgroup/systemd ]; then
-    group=/sys/fs/cgroup/systemd/holdfast-test-$$
-    mkdir "$group"
-fi
+# systemd makes control groups in every tree; those that were not there before go with it.
+groups() { find /sys/fs/cgroup -mindepth 2 -type d 2>/dev/null | sort; }
+before=$(groups)
 tidy() {
     kill -9 "$outer" 2>/dev/null || true
     wait "$outer" 2>/dev/null || true
     rm -f "$log"
-    if [ -n "$group" ]; then
-        echo $$ >/sys/fs/cgroup/systemd/cgroup.procs
-        for _ in $(seq 50); do
-            find "$group" -depth -type d -exec rmdir {} + 2>/dev/null || true
-            [ -d "$group" ] || break
-            sleep 0.1
-        done
-    fi
+    local left
+    for _ in $(seq 50); do
+        left=$(comm -13 <(echo "$before") <(groups) | grep -E '/(system|user)\.slice|/init\.scope|\.mount$' || true)
+        [ -n "$left" ] || break
+        # The deepest first. A group that somebody lives in stays.
+        sort -r <<<"$left" | xargs -r rmdir 2>/dev/null || true
+        sleep 0.1
+    done
 }
-if [ -n "$group" ]; then echo $$ >"$group/cgroup.procs"; fi
 unshare --fork --pid --mount --uts --ipc --net --cgroup --kill-child "$0" "$binary" inside >"$log" 2>&1 &
 outer=$!
 trap tidy EXIT

@@ -21,7 +21,7 @@ use crate::{
 
 /// A runner that is not heard of for so long is as good as dead. A journal's sync stalls the
 /// runner, and a busy disk may take its time: a shorter lease would kill good runs.
-pub const LEASE: Duration = Duration::from_secs(3);
+pub const LEASE: Duration = Duration::from_secs(5);
 /// How long a runner that was killed may take to be gone; one that hangs in the disk takes longer.
 const GONE_MAX: Duration = Duration::from_millis(200);
 /// How long a runner may take to go back by itself when both were told to stop.

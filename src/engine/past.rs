@@ -16,7 +16,7 @@ use crate::{
 
 /// So long, at most, the witness wrote before the runner vanished and nobody wrote it down: the
 /// guardian's lease, and as much again.
-const UNWRITTEN_US: u64 = 6_000_000;
+const UNWRITTEN_US: u64 = 10_000_000;
 
 /// What was done before.
 #[derive(Default)]
