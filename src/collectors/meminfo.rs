@@ -1,6 +1,9 @@
 //! Memory, from `/proc/meminfo`: every field becomes a metric of its own name.
 
-use super::parse::{number, shorten};
+use super::{
+    file::join,
+    parse::{number, shorten},
+};
 use crate::{
     about::About,
     collector::{Blank, Collector, CollectorKind, Samples, Type},
@@ -171,11 +174,8 @@ impl Collector for Meminfo {
                 }
             };
             let kind = if self.name.ends_with("_total") { Type::Counter } else { Type::Gauge };
-            self.help.clear();
-            self.help.push_str("Memory information field ");
-            self.help.push_str(self.name.strip_prefix("node_memory_").unwrap_or_default());
-            self.help.push('.');
-            samples.family(&self.name, &self.help, kind).row(&[], value * scale);
+            begin(&self.name, "node_memory_", kind, &mut self.help, samples)
+                .row(&[], value * scale);
             seen += 1;
         }
         if seen == 0 { Err(Blank::odd(path, "it is empty")) } else { Ok(()) }
@@ -187,4 +187,16 @@ pub(super) fn push_field(name: &mut String, field: &str) {
     for letter in field.trim_end_matches(':').trim_end_matches(')').chars() {
         name.push(if letter.is_ascii_alphanumeric() { letter } else { '_' });
     }
+}
+
+/// Begins the family of a field; its help names what stands after `prefix`.
+pub(super) fn begin<'a>(
+    name: &str,
+    prefix: &str,
+    kind: Type,
+    help: &mut String,
+    samples: &'a mut Samples,
+) -> &'a mut Samples {
+    let field = name.strip_prefix(prefix).unwrap_or_default();
+    samples.family(name, join(help, &["Memory information field ", field, "."]), kind)
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::{
     class::Class,
-    meminfo::push_field,
+    meminfo::{begin, push_field},
     parse::{is_digits, number},
 };
 use crate::{
@@ -82,12 +82,8 @@ impl Collector for Numa {
             self.name.push_str("node_memory_numa_");
             push_field(&mut self.name, field);
             self.name.push_str(if *is_count { "_total" } else { "" });
-            self.help.clear();
-            self.help.push_str("Memory information field ");
-            self.help.push_str(self.name.strip_prefix("node_memory_numa_").unwrap_or_default());
-            self.help.push('.');
             let kind = if *is_count { Type::Counter } else { Type::Gauge };
-            samples.family(&self.name, &self.help, kind);
+            begin(&self.name, "node_memory_numa_", kind, &mut self.help, samples);
             for (at, value) in rows {
                 samples.row(&[("node", names.get(*at).copied().unwrap_or_default())], *value);
             }

@@ -19,6 +19,15 @@ pub(crate) struct Beside {
     pub(crate) address: SocketAddr,
 }
 
+impl Beside {
+    /// A line of `/proc/PID/status` that counts kilobytes, such as `VmRSS`.
+    pub(crate) fn kilobytes(&self, line: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let said = status.lines().find_map(|it| it.strip_prefix(line)?.strip_prefix(':')).unwrap();
+        said.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+}
+
 impl Drop for Beside {
     fn drop(&mut self) {
         drop(self.child.kill());

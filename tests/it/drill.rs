@@ -128,28 +128,6 @@ fn rto(played: &Played) -> (i64, i64) {
     (rto["lower_us"].as_i64().unwrap(), rto["upper_us"].as_i64().unwrap())
 }
 
-/// How many of the acknowledged records are not there, by asking for each of them.
-fn gone(stage: &Stage, played: &Played) -> usize {
-    let gateway = stage.book().address("gateway").unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let client = bank::client().unwrap();
-        let mut gone = 0;
-        for seq in played.acknowledged() {
-            let url = format!("http://{gateway}/payments/{}-{seq}", played.id());
-            let status = client.get(url).send().await.unwrap().status();
-            assert!(status == 200 || status == 404, "{status}");
-            gone += usize::from(status == 404);
-        }
-        gone
-    })
-}
-
-fn verified(stage: &Stage, played: &Played) {
-    let output = stage.run(&["verify", &played.id()]);
-    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
-}
-
 #[test]
 fn with_synchronous_replication_nothing_is_lost_and_the_time_is_what_others_measure() {
     let times = if std::env::var_os("HOLDFAST_SOAK").is_some() { 20 } else { 1 };
@@ -165,7 +143,7 @@ fn nothing_is_lost_and_the_time_is_what_others_measure() {
     let seen = observer.end();
     assert_eq!(played.code(), 0, "{}", played.said());
     assert_eq!(played.report["drill"]["rpo"]["classes"]["lost"], 0);
-    assert_eq!(gone(&stage, &played), 0);
+    assert_eq!(stage.gone(&played), 0);
 
     let (lower, upper) = rto(&played);
     assert!(0 < lower && lower <= upper, "{lower} {upper}");
@@ -193,7 +171,7 @@ fn nothing_is_lost_and_the_time_is_what_others_measure() {
         "{played:?}",
         played = played.report["whole"]
     );
-    verified(&stage, &played);
+    stage.assert_verifies(&played);
 }
 
 #[test]
@@ -203,10 +181,10 @@ fn with_asynchronous_replication_over_a_slow_link_exactly_what_is_gone_is_told()
     assert_eq!(played.code(), 1, "{}", played.said());
     let lost = played.report["drill"]["rpo"]["classes"]["lost"].as_u64().unwrap();
     assert!(lost > 0);
-    assert_eq!(gone(&stage, &played), usize::try_from(lost).unwrap());
+    assert_eq!(stage.gone(&played), usize::try_from(lost).unwrap());
     assert_eq!(played.report["verdict"], "fail");
     assert!(played.said().contains(&format!("{lost} of ")), "{}", played.said());
-    verified(&stage, &played);
+    stage.assert_verifies(&played);
 }
 
 #[test]
@@ -253,5 +231,5 @@ fn when_the_runner_of_a_drill_dies_its_deliberate_steps_stand() {
     assert!(fold::ended(&after) && fold::outstanding(&after).is_empty());
     let kept = after.iter().filter(|it| matches!(it.fact, Fact::Kept { .. })).count();
     assert_eq!(kept, meant + 1);
-    verified(&stage, &played);
+    stage.assert_verifies(&played);
 }

@@ -1,33 +1,12 @@
 //! The shipped drills on the miniature bank, besides the one of `drill`.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use holdfast::sandbox::bank;
-
-use crate::stage::{Played, Stage, text};
+use crate::stage::{Played, Stage};
 
 fn play(stage: &Stage, drill: &str, words: &[&str]) -> Played {
     let file = format!("chaos-scenarios/drills/{drill}.yaml");
     let played = stage.play(&[&["drill", "run", &file], words].concat());
-    let output = stage.run(&["verify", &played.id()]);
-    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+    stage.assert_verifies(&played);
     played
-}
-
-/// How many of the acknowledged payments the gateway does not know any more.
-fn gone(stage: &Stage, played: &Played) -> usize {
-    let gateway = stage.book().address("gateway").unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let client = bank::client().unwrap();
-        let mut gone = 0;
-        for seq in played.acknowledged() {
-            let url = format!("http://{gateway}/payments/{}-{seq}", played.id());
-            let status = client.get(url).send().await.unwrap().status();
-            assert!(status == 200 || status == 404, "{status}");
-            gone += usize::from(status == 404);
-        }
-        gone
-    })
 }
 
 #[test]
@@ -36,7 +15,7 @@ fn after_a_site_s_power_loss_every_acknowledged_payment_is_there() {
     let played = play(&stage, "site-power-loss", &[]);
     assert_eq!(played.code(), 0, "{}", played.said());
     assert!(!played.acknowledged().is_empty());
-    assert_eq!(gone(&stage, &played), 0);
+    assert_eq!(stage.gone(&played), 0);
 }
 
 #[test]
@@ -46,7 +25,7 @@ fn without_its_kyc_provider_the_bank_closes_and_opens_again_with_it() {
     assert_eq!(played.code(), 0, "{}", played.said());
     let lower = played.report["drill"]["rto"]["lower_us"].as_i64().unwrap();
     assert!(lower >= 2_000_000, "the provider was away for two seconds: {lower}");
-    assert_eq!(gone(&stage, &played), 0);
+    assert_eq!(stage.gone(&played), 0);
 }
 
 #[test]
@@ -54,7 +33,7 @@ fn without_a_fence_both_ledgers_acknowledge_and_the_drill_counts_what_is_gone() 
     let stage = Stage::with_bank(&["--replication", "async"]);
     let played = play(&stage, "ledger-split-brain", &[]);
     assert_eq!(played.code(), 1, "{}", played.said());
-    let gone = gone(&stage, &played);
+    let gone = stage.gone(&played);
     let classes = &played.report["drill"]["rpo"]["classes"];
     let count = |name| usize::try_from(classes[name].as_u64().unwrap_or(0)).unwrap();
     assert_eq!(count("lost"), gone, "{classes}");

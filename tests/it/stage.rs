@@ -11,7 +11,7 @@ use holdfast::{
         chain,
         entry::{Entry, Fact, Outcome},
     },
-    sandbox::book::Book,
+    sandbox::{bank, book::Book},
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -98,6 +98,28 @@ impl Stage {
         let report = std::fs::read(folder.join("report.json")).unwrap_or_default();
         let report = serde_json::from_slice(&report).unwrap_or(Value::Null);
         Played { output, folder, entries, report }
+    }
+
+    /// How many of the acknowledged payments the gateway does not know, by asking for each of them.
+    pub(crate) fn gone(&self, played: &Played) -> usize {
+        let gateway = self.book().address("gateway").unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let client = bank::client().unwrap();
+            let mut gone = 0;
+            for seq in played.acknowledged() {
+                let url = format!("http://{gateway}/payments/{}-{seq}", played.id());
+                let status = client.get(url).send().await.unwrap().status();
+                assert!(status == 200 || status == 404, "{status}");
+                gone += usize::from(status == 404);
+            }
+            gone
+        })
+    }
+
+    pub(crate) fn assert_verifies(&self, played: &Played) {
+        let output = self.run(&["verify", &played.id()]);
+        assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
     }
 }
 

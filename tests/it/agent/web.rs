@@ -261,15 +261,11 @@ fn hostile_clients_take_no_memory() {
         let (is_over, address) = (Arc::clone(&is_over), agent.address);
         std::thread::spawn(move || crowd(address, &is_over))
     };
-    let resident = || -> usize {
-        let status = fs::read_to_string(format!("/proc/{}/status", agent.child.id())).unwrap();
-        let line = status.lines().find_map(|it| it.strip_prefix("VmRSS:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
-    };
     let open = || fs::read_dir(format!("/proc/{}/fd", agent.child.id())).unwrap().count();
     until("the agent has taken in what it takes", || (open() > 500).then_some(()));
     assert!(open() < 600, "{} descriptors", open());
-    assert!(resident() < 60_000, "{} kB", resident());
+    let resident = agent.kilobytes("VmRSS");
+    assert!(resident < 60_000, "{resident} kB");
     is_over.store(true, Relaxed);
     crowd.join().unwrap();
     let answer = ask_bytes(agent.address, "GET", "/metrics?collect[]=loadavg", &[]);

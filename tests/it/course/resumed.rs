@@ -1,6 +1,6 @@
 //! Runners that are killed in the middle of a drill, and others that go on.
 
-use std::{collections::BTreeMap, fs, process::Child, thread, time::Duration};
+use std::{collections::BTreeMap, fs, process::Child, time::Duration};
 
 use holdfast::{
     evidence::fold as evidence,
@@ -231,11 +231,9 @@ fn go_on(stage: &Stage, run: &str) -> Child {
     };
     let mut runner = started(&words);
     let resumed = || times(&entries(stage)) > before;
-    while !resumed() {
-        if runner.try_wait().unwrap().is_none() {
-            thread::sleep(Duration::from_millis(2));
-            continue;
-        }
+    loop {
+        let said = || resumed() || runner.try_wait().unwrap().is_some();
+        assert!(within(PATIENCE, said), "it goes on, or says why not");
         if resumed() {
             break;
         }
