@@ -35,6 +35,7 @@ fn main() {
         strangers: 0,
         read: true,
         fault: Some(Window { from_us, to_us: from_us + 1_000 }),
+        restarts: &[],
         lag: None,
         back_us: Some(from_us + 1_000_000),
         barred_us: None,

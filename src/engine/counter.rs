@@ -12,14 +12,20 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc};
 
 use crate::{
-    engine::desk::Desk,
+    engine::{
+        claim::{self, Claim},
+        desk::Desk,
+    },
     evidence::{
         approval::{Plan, approval},
         folder,
     },
     journal::{
         chain,
-        course::{Answered, Asked, Attachment, Course, Outcome, Signed, Sort, Voice, Word},
+        course::{
+            Answered, Asked, Attachment, Attested, Attests, Course, Outcome, Signed, Sort, Voice,
+            Word,
+        },
         entry::Fact,
         fold,
     },
@@ -56,6 +62,9 @@ pub struct Handed {
     /// In their own words.
     #[serde(default)]
     pub note: String,
+    /// When it was, where the question wants to know.
+    #[serde(default)]
+    pub between: Option<Claim>,
     /// The name of what is attached.
     #[serde(default)]
     pub attached: Option<String>,
@@ -203,9 +212,9 @@ impl Counter {
                 desk.say("several questions are open, or none: type the step before the answer");
                 continue;
             };
-            let note = note.trim().to_owned();
-            let handed =
-                Handed { step, word, note, attached: None, signature: None, on_behalf: None };
+            let (between, note) = Claim::typed(note.trim());
+            let (note, attached, on_behalf) = (note.trim().to_owned(), None, None);
+            let handed = Handed { step, word, note, between, attached, signature: None, on_behalf };
             let who = facts::operator();
             if let Err(why) = self.take(handed, &[], ((&who, true), Voice::Terminal), desk) {
                 desk.say(&why);
@@ -230,12 +239,14 @@ impl Counter {
     ) -> Result<String, String> {
         let step = handed.step.clone();
         let taken = self.weigh(&handed, who, desk).and_then(|(question, by, signed)| {
+            let attested = attested(&handed, &question.asked, desk)?;
             let attachment = keep(&handed, rest, &question, desk)?;
             let Handed { word, note, on_behalf, .. } = handed;
             let on_behalf = on_behalf.map(|it| it.chars().take(NAME_MAX).collect());
             let step = question.asked.step.clone();
             let note = note.chars().take(NOTE_MAX).collect();
-            let answered = Answered { step, by, on_behalf, word, note, voice, attachment, signed };
+            let answered =
+                Answered { step, by, on_behalf, word, note, voice, attested, attachment, signed };
             Self::put(&question, answered, desk)
         });
         if let Err(why) = &taken
@@ -334,6 +345,21 @@ impl Counter {
             }
             Some((it, None)) => Ok(Rc::clone(it)),
         }
+    }
+}
+
+/// When it was, where the question wants to know, and only there.
+fn attested(handed: &Handed, asked: &Asked, desk: &Desk) -> Result<Option<Attested>, String> {
+    let name = &asked.name;
+    match (asked.attests, handed.between) {
+        (Some(Attests::Fault), None) if handed.word.is_yes() => Err(format!(
+            "“{name}” asks when it was: {}, as --from and --to, or at the run's terminal as \
+             `done between 90s and 60s`",
+            claim::HELP
+        )),
+        (Some(Attests::Fault), Some(it)) => it.attested(desk.world.clock.now_us()).map(Some),
+        (None, Some(_)) => Err(format!("“{name}” does not ask when it was")),
+        (_, None) => Ok(None),
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod act;
 pub(crate) mod ask;
 pub mod back;
+pub mod claim;
 pub mod conditions;
 pub mod counter;
 mod course;

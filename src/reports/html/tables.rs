@@ -38,12 +38,19 @@ pub(super) fn all(evidence: &Evidence) -> Markup {
 
 fn split(rto: &Rto) -> Markup {
     let fault = rto.fault.map_or(0, |it| it.from_us);
+    let head = format!("From {}", rto.since.word());
     html! {
         h2 { "Where the time went " span lang="zh" { "恢复时间分解" } }
         p { (rto.why) "." }
+        @if rto.fault.is_some() {
+            p.muted {
+                "Counted from " (rto.since.word()) " " span lang="zh" { "起算：" (rto.since.word_zh()) }
+                "."
+            }
+        }
         @if !rto.parts.is_empty() {
             div.scroll { table {
-                tr { th { "Part" } th.n { "From the fault" } th.n { "Took" } }
+                tr { th { "Part" } th.n { (head) } th.n { "Took" } }
                 @for part in &rto.parts {
                     tr {
                         td { (part.name) }
@@ -90,13 +97,15 @@ fn terms(drill: &Drill) -> Markup {
         @if !drill.levels.is_empty() {
             h2 { "Service, phase by phase " span lang="zh" { "各阶段服务水平" } }
             div.scroll { table {
-                tr { th { "Phase" } th.n { "Writes" } th.n { "Acknowledged" } th.n { "Share" } }
+                tr { th { "Phase" } th.n { "Writes" } th.n { "Acknowledged" } th.n { "Share" }
+                    th.n { "Worst second " span lang="zh" { "最差一秒" } } }
                 @for it in &drill.levels {
                     tr {
                         td { (it.phase) }
                         td.n { (say::grouped(it.tried)) }
                         td.n { (say::grouped(it.good)) }
                         td.n { (it.ratio.map_or_else(|| "–".to_owned(), say::percent)) }
+                        td.n { (it.worst.map_or_else(|| "–".to_owned(), say::percent)) }
                     }
                 }
             } }
