@@ -7,8 +7,8 @@ use clap::{Args, Subcommand};
 use crate::{
     cli::{args, consent, exit::Exit, host_file, outside::Around, play, report, show},
     engine::{
-        claim::{Bound, Claim},
-        counter::{Handed, Reply},
+        claim::{self, Bound, Claim},
+        handed::{Handed, Reply},
         resume::{self, Going},
         run::Order,
     },
@@ -25,7 +25,9 @@ use crate::{
     registry,
     script::{lines::Script, outside::Outside, read},
     world::{
+        clock::Clock as _,
         linux::{
+            clock::LinuxClock,
             inbox::{self, HANDED_MAX, NotHeard},
             state::StateFolder,
         },
@@ -127,6 +129,8 @@ pub(super) fn run(it: &Drill, state: &StateFolder) -> Exit {
 }
 
 fn decide(it: &DecideArgs, state: &StateFolder) -> Exit {
+    // So long ago is before it was said, and not before it was heard.
+    let said_us = LinuxClock.now_us();
     let (mut attached, mut bytes) = (None, Vec::new());
     if let Some(path) = &it.attach {
         match attachment(path) {
@@ -136,7 +140,14 @@ fn decide(it: &DecideArgs, state: &StateFolder) -> Exit {
         attached = path.file_name().map(|it| it.to_string_lossy().into_owned());
     }
     let (step, note, on_behalf) = (it.step.clone(), it.note.clone(), it.on_behalf.clone());
-    let between = it.from.zip(it.to).map(|(from, to)| Claim { from, to });
+    let between = it.from.zip(it.to).map(|(from, to)| Claim { from, to }.attested(said_us));
+    let between = match between.transpose() {
+        Ok(it) => it,
+        Err(why) => {
+            show::error(why, claim::HELP);
+            return Exit::Usage;
+        }
+    };
     let word = it.word;
     let handed = Handed { step, word, on_behalf, note, between, attached, signature: None };
     hand_in(&it.run, &handed, &bytes, state)

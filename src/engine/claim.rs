@@ -3,8 +3,6 @@
 
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
     journal::course::{Attested, Dial},
     units::Span,
@@ -15,8 +13,7 @@ pub const HELP: &str = "say each as how long ago it was (`90s`), or as the time 
                         (`2026-11-23T14:03:10Z`)";
 
 /// One end of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bound {
     /// So many microseconds before it was said.
     Ago(u64),
@@ -37,7 +34,7 @@ impl FromStr for Bound {
 }
 
 /// Not before the one, and not after the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claim {
     /// The earliest that it can have been.
     pub from: Bound,
@@ -59,8 +56,8 @@ impl Claim {
         }
     }
 
-    /// What the journal keeps of it, if it is one: said at `now_us` of the run's clock.
-    pub(super) fn attested(self, now_us: u64) -> Result<Attested, String> {
+    /// What the journal keeps of it, if it is one: said at `now_us` of this machine's clock.
+    pub fn attested(self, now_us: u64) -> Result<Attested, String> {
         let (clock, from_us, to_us) = match (self.from, self.to) {
             (Bound::Ago(from), Bound::Ago(to)) => {
                 (Dial::Run, now_us.saturating_sub(from), now_us.saturating_sub(to))

@@ -8,24 +8,17 @@ use std::{
 };
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc};
 
 use crate::{
     engine::{
-        claim::{self, Claim},
+        claim::Claim,
         desk::Desk,
+        handed::{Handed, Reply, attested, keep},
     },
-    evidence::{
-        approval::{Plan, approval},
-        folder,
-    },
+    evidence::approval::{Plan, approval},
     journal::{
-        chain,
-        course::{
-            Answered, Asked, Attachment, Attested, Attests, Course, Outcome, Signed, Sort, Voice,
-            Word,
-        },
+        course::{Answered, Asked, Course, Outcome, Signed, Sort, Voice, Word},
         entry::Fact,
         fold,
     },
@@ -47,40 +40,6 @@ const NOTE_MAX: usize = 4_000;
 
 /// Lines that are typed at the run's terminal.
 pub type Lines = mpsc::UnboundedReceiver<String>;
-
-/// What is handed in: one line of JSON, and after it the bytes of what is attached.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Handed {
-    /// The question, by its name or its step.
-    pub step: String,
-    /// The answer.
-    pub word: Word,
-    /// In whose name, if they speak for somebody else.
-    #[serde(default)]
-    pub on_behalf: Option<String>,
-    /// In their own words.
-    #[serde(default)]
-    pub note: String,
-    /// When it was, where the question wants to know.
-    #[serde(default)]
-    pub between: Option<Claim>,
-    /// The name of what is attached.
-    #[serde(default)]
-    pub attached: Option<String>,
-    /// A signature over the plan.
-    #[serde(default)]
-    pub signature: Option<String>,
-}
-
-/// What is replied.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reply {
-    /// The answer counts.
-    pub taken: bool,
-    /// What became of it, in a sentence.
-    pub said: String,
-}
 
 /// A question that was asked.
 pub(super) struct Question {
@@ -213,6 +172,14 @@ impl Counter {
                 continue;
             };
             let (between, note) = Claim::typed(note.trim());
+            let between = between.map(|it| it.attested(desk.world.clock.now_us())).transpose();
+            let between = match between {
+                Ok(it) => it,
+                Err(why) => {
+                    desk.say(&why);
+                    continue;
+                }
+            };
             let (note, attached, on_behalf) = (note.trim().to_owned(), None, None);
             let handed = Handed { step, word, note, between, attached, signature: None, on_behalf };
             let who = facts::operator();
@@ -239,8 +206,9 @@ impl Counter {
     ) -> Result<String, String> {
         let step = handed.step.clone();
         let taken = self.weigh(&handed, who, desk).and_then(|(question, by, signed)| {
-            let attested = attested(&handed, &question.asked, desk)?;
-            let attachment = keep(&handed, rest, &question, desk)?;
+            let attested = attested(&handed, &question.asked)?;
+            let n = question.answers.borrow().len() + 1;
+            let attachment = keep(&handed, rest, (&question.asked, n), desk)?;
             let Handed { word, note, on_behalf, .. } = handed;
             let on_behalf = on_behalf.map(|it| it.chars().take(NAME_MAX).collect());
             let step = question.asked.step.clone();
@@ -348,21 +316,6 @@ impl Counter {
     }
 }
 
-/// When it was, where the question wants to know, and only there.
-fn attested(handed: &Handed, asked: &Asked, desk: &Desk) -> Result<Option<Attested>, String> {
-    let name = &asked.name;
-    match (asked.attests, handed.between) {
-        (Some(Attests::Fault), None) if handed.word.is_yes() => Err(format!(
-            "“{name}” asks when it was: {}, as --from and --to, or at the run's terminal as \
-             `done between 90s and 60s`",
-            claim::HELP
-        )),
-        (Some(Attests::Fault), Some(it)) => it.attested(desk.world.clock.now_us()).map(Some),
-        (None, Some(_)) => Err(format!("“{name}” does not ask when it was")),
-        (_, None) => Ok(None),
-    }
-}
-
 /// Whose signature over the run's plan it is.
 fn signer(signature: &str, desk: &Desk) -> Result<(String, Option<Signed>), String> {
     let approvers = desk.world.rules.approvers.iter();
@@ -378,23 +331,4 @@ fn signer(signature: &str, desk: &Desk) -> Result<(String, Option<Signed>), Stri
     }
     let (key, signature) = (signed.key, signed.signature);
     Ok((signed.name, Some(Signed { key, signature })))
-}
-
-/// Keeps what is attached in the run's folder.
-fn keep(
-    handed: &Handed,
-    bytes: &[u8],
-    question: &Question,
-    desk: &Desk,
-) -> Result<Option<Attachment>, String> {
-    let Some(name) = &handed.attached else { return Ok(None) };
-    let safe = |it: char| if it.is_ascii_alphanumeric() || ".-_".contains(it) { it } else { '_' };
-    let name: String = name.chars().rev().take(60).collect();
-    let name: String = name.chars().rev().map(safe).collect();
-    let n = question.answers.borrow().len() + 1;
-    let file = format!("attachment-{}-{n}-{name}", question.asked.step);
-    let folder = desk.folder().ok_or("the run has no folder")?;
-    folder::put(&folder, &file, bytes).map_err(|why| format!("could not {why}"))?;
-    let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    Ok(Some(Attachment { file, bytes: length, sha256: chain::hash(bytes) }))
 }

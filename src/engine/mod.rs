@@ -9,6 +9,7 @@ pub mod counter;
 mod course;
 pub mod desk;
 pub mod guardian;
+pub mod handed;
 pub mod index;
 pub mod kit;
 mod load;

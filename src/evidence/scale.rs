@@ -151,7 +151,7 @@ impl Scale {
     /// they and their errors allow; and whether these errors are known. None without an anchor.
     pub(crate) fn place(&self, wall_us: u64) -> Option<(Window, bool)> {
         let wall = |it: &&Tied| it.anchor.wall_us <= wall_us;
-        let before = self.tied.iter().filter(wall).next_back();
+        let before = self.tied.iter().rfind(wall);
         let after = self.tied.iter().find(|it| !wall(it));
         let by = |it: &Tied| {
             let since = signed(wall_us).saturating_sub(signed(it.anchor.wall_us));

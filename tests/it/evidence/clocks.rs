@@ -26,7 +26,7 @@ const WALL_US: u64 = 1_790_000_000_000_000;
 const FAULT: u64 = 4_002;
 
 /// What the clocks say at a place of the story, in milliseconds.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 struct Clocks {
     /// By how much the time of day is wrong, at most.
     error_us: Option<u64>,
@@ -241,7 +241,7 @@ fn after_a_restart_without_a_reference_only_what_was_counted_is_known() {
 fn with_clocks(clocks: Clocks) -> Evidence {
     let mut journal = start(plan());
     strike(&mut journal);
-    journal.at(5_000).say(Clocks { mono_ms: 5_000, ..clocks.clone() }.anchor());
+    journal.at(5_000).say(Clocks { mono_ms: 5_000, ..clocks }.anchor());
     let rows = [
         writes(0, 4_000, Outcome::Acked),
         writes(4_000, 5_980, Outcome::Refused),
