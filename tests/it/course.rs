@@ -3,6 +3,7 @@
 
 mod answers;
 mod kept;
+mod people;
 mod resumed;
 
 use std::{process::Child, time::Duration};
