@@ -10,7 +10,9 @@ use std::{
 };
 
 use holdfast::{
+    evidence::{fold as evidence, say::Answer},
     journal::{chain, entry::Fact},
+    verdict::Verdict,
     world::{
         linux::store::FileStore,
         store::{Care, Store as _},
@@ -97,6 +99,21 @@ fn chaos(ground: &Ground, state: &Path, text: &str) -> Command {
     it.arg(file).arg("--state").arg(state);
     it
 }
+
+/// A drill whose witness writes elsewhere, fast, while a victim stands still and people are asked.
+const WITNESSED: &str = "\
+title: a disk that fills under a drill
+objectives: { rto: 1m, lost_writes: 0 }
+witness: { directory: { path: GROUND/store }, every: 5ms, deadline: 500ms, good_in_a_row: 5 }
+phases:
+  - phase: fault
+    steps:
+      - witness: start
+      - process_pause: { target: { cmdline: 'sleep TAG' } }
+        for: 4m
+  - phase: verify
+    steps: [{ pause: 4m }, { witness: read_back }]
+";
 
 fn path_of_journal(ground: &Ground) -> PathBuf {
     let all = ground.journals();
@@ -232,6 +249,33 @@ fn a_disk_that_fills_up_during_a_run_ends_it_and_the_world_is_healed() {
         let open = fs::read_dir(disk.path().join("open")).expect("a folder").count();
         assert_eq!(open, 0, "{length}");
     }
+}
+
+#[test]
+fn a_disk_that_fills_up_under_a_drill_heals_the_fault_and_proves_nothing() {
+    let Some(disk) = Disk::mount("size=2m") else { return };
+    let ground = Ground::new(1);
+    fs::create_dir(ground.path().join("store")).expect("a folder");
+    let file = ground.file("drill.yaml", WITNESSED);
+    let mut command = ground.holdfast(&["drill", "run"]);
+    let runner = command.arg(file).arg("--state").arg(disk.path()).spawn().expect("it starts");
+    assert!(within(PATIENCE, || ground.stopped() == [true]), "it is paused");
+    disk.fill(0);
+    assert!(within(PATIENCE * 3, || ground.is_healed()), "healed");
+    let done: Done = runner.wait_with_output().into_done();
+    assert_eq!(done.code, Some(4), "neither passed nor failed: {done:?}");
+    assert!(done.err.contains("No space left"), "{done:?}");
+    disk.empty();
+    let done: Done = ground.holdfast(&["recover", "--state"]).arg(disk.path()).output().into_done();
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert_eq!(fs::read_dir(disk.path().join("open")).expect("a folder").count(), 0);
+    let run = fs::read_dir(disk.path().join("runs")).expect("runs").flatten().next();
+    let bytes = fs::read(run.expect("one run").path().join("journal.jsonl")).expect("a journal");
+    let seen = evidence::fold(&chain::read(&bytes).expect("it can be believed").entries);
+    assert_eq!(seen.verdict, Verdict::Inconclusive);
+    let drill = seen.drill.expect("a drill");
+    let losses = drill.rpo.answer;
+    assert!(losses != Answer::Pass, "a zero nobody counted: {losses:?}");
 }
 
 #[test]
