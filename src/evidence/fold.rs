@@ -21,6 +21,7 @@ use crate::{
     },
     journal::{
         began::{Began, Objectives, PlannedHypothesis, PlannedPhase, PlannedWitness},
+        census::Residue,
         entry::{Anchor, Entry, Fact, When},
     },
     verdict::Verdict,
@@ -63,6 +64,9 @@ pub struct Evidence {
     /// What was sent while it was played.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub loads: Vec<Load>,
+    /// What was found when everything had been put back; none if nobody looked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub residue: Option<Residue>,
     /// How the clocks behaved.
     pub clocks: Clocks,
 }
@@ -165,6 +169,7 @@ struct Draft<'a> {
     judged: Vec<(&'a str, Judgement)>,
     points: Vec<Point>,
     course: course::Draft,
+    residue: Option<Residue>,
     stated: Option<Stated>,
     last_us: i64,
 }
@@ -188,6 +193,7 @@ impl<'a> Draft<'a> {
             judged: Vec::new(),
             points: Vec::new(),
             course: course::Draft::default(),
+            residue: None,
             stated: None,
             last_us: 0,
         };
@@ -241,6 +247,9 @@ impl<'a> Draft<'a> {
             let at_us = self.scale.at(sample.at_us);
             self.points.push(Point { at_us, sample: (**sample).clone() });
         }
+        if let Fact::Residue(found) = &entry.fact {
+            self.residue = Some((**found).clone());
+        }
         if let Fact::Ended { verdict, why } = &entry.fact {
             self.stated = Some(Stated { verdict: *verdict, why: why.clone() });
         }
@@ -265,6 +274,7 @@ impl<'a> Draft<'a> {
             whole,
             phases,
             loads: load::loads(entries, &self.timeline.acts, &self.scale),
+            residue: self.residue,
             clocks: self.scale.clocks(),
             points: self.points,
             timeline: self.timeline,

@@ -7,7 +7,7 @@ use crate::{
     about::{About, Need},
     action::{Action, Effect, Failure, Plan, Refusal},
     group::{Groups, Version},
-    journal::entry::UndoClass,
+    journal::{census::Trace, entry::UndoClass},
     target::{Targets, named},
     units::Size,
     world::World,
@@ -83,6 +83,10 @@ impl Action for IoThrottle {
         } else {
             Effect::NotSeen("a target is not in its group".to_owned())
         })
+    }
+
+    fn traces(slowed: &Slowed) -> Option<Vec<Trace>> {
+        Some(slowed.groups.traces())
     }
 
     async fn undo(slowed: &Slowed, world: &World) -> Result<(), Failure> {

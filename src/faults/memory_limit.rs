@@ -7,7 +7,7 @@ use crate::{
     about::{About, Need},
     action::{Action, Effect, Failure, Plan, Refusal},
     group::{Groups, Version},
-    journal::entry::UndoClass,
+    journal::{census::Trace, entry::UndoClass},
     target::{Targets, named},
     units::Size,
     world::World,
@@ -62,6 +62,10 @@ impl Action for MemoryLimit {
         };
         let (limit, taken) = (groups.told(limit, "", world)?, groups.told(taken, "", world)?);
         Ok(Effect::Seen(format!("limits of {limit:?} bytes stand, {taken:?} are taken")))
+    }
+
+    fn traces(groups: &Groups) -> Option<Vec<Trace>> {
+        Some(groups.traces())
     }
 
     async fn undo(groups: &Groups, world: &World) -> Result<(), Failure> {

@@ -60,6 +60,7 @@ impl Journal {
 fn care(fact: &Fact) -> Care {
     match fact {
         Fact::Intent(_) | Fact::Began(_) => Care::Ahead,
+        Fact::Census(_) => Care::Soon,
         Fact::Course(Course::Began { .. } | Course::Ended { .. } | Course::Passed { .. }) => {
             Care::Soon
         }
@@ -72,6 +73,7 @@ fn care(fact: &Fact) -> Care {
         // What is done to the world, and the last word, are synced, and these with them.
         Fact::PhaseBegan { .. } | Fact::PhaseEnded { .. } | Fact::Judged { .. } => Care::Soon,
         Fact::Anchor(_)
+        | Fact::Residue(_)
         | Fact::Applied { .. }
         | Fact::Failed { .. }
         | Fact::Effect { .. }

@@ -8,7 +8,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    journal::{began::Began, course::Course, load::LoadRow, sample::Sample, showing::Showing},
+    journal::{
+        began::Began,
+        census::{Census, Residue},
+        course::Course,
+        load::LoadRow,
+        sample::Sample,
+        showing::Showing,
+    },
     verdict::Verdict,
     world::World,
 };
@@ -46,6 +53,10 @@ pub enum Fact {
     /// What the clocks said, all at once. Written by each writer first, then every minute and at
     /// the end.
     Anchor(Anchor),
+    /// What was there before the first act.
+    Census(Box<Census>),
+    /// What was there when everything had been put back.
+    Residue(Box<Residue>),
     /// A phase began.
     PhaseBegan {
         /// Its name.

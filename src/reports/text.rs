@@ -7,7 +7,7 @@ use crate::{
         fold::{Drill, Evidence},
         judge::when,
         load::HEADS,
-        say, shown,
+        residue, say, shown,
         timeline::{Act, ActState},
     },
     report::ReportKind,
@@ -49,6 +49,8 @@ fn render(evidence: &Evidence) -> Vec<u8> {
     text += &section("Load", loads(evidence));
     text += &section("Phases", phases(evidence));
     text += &section("What was done, and put back", acts(evidence));
+    let residue = evidence.residue.iter().flat_map(residue::lines).map(|it| vec![it]);
+    text += &section("What is left of it", residue.collect());
     text += &section("What steps showed", showings(evidence));
     let missed = evidence.not_exercised.iter();
     let missed = missed.map(|it| vec![it.phase.clone(), it.items.join("; ")]).collect();
