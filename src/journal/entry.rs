@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    journal::{began::Began, course::Course, load::LoadRow, sample::Sample, showing::Showing},
+    journal::{began::Began, course::Course, load::LoadRow, sample::Sample, showing::Showing, site::SiteRows},
     verdict::Verdict,
     world::World,
 };
@@ -165,6 +165,8 @@ pub enum Fact {
     },
     /// How busy the machine was, and what it used.
     Sampled(Box<Sample>),
+    /// What a site had used by then.
+    Site(Box<SiteRows>),
     /// The run was told to stop early, or stopped itself.
     Aborted {
         /// Why.
