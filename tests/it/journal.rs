@@ -328,3 +328,17 @@ fn a_disk_is_unmounted_by_the_time_its_test_ends() {
     drop(disk);
     assert!(within(Duration::from_secs(5), || !path.exists()));
 }
+
+#[test]
+fn a_lock_that_a_dead_runner_s_child_still_has_is_waited_for() {
+    let ground = Ground::new(0);
+    assert_eq!(ground.run(&["recover"]).code, Some(0));
+    // As it is between a runner's fork and its child's exec: the child has all that was open.
+    let script = "exec 9<>lock && flock 9 && printf %s $$ >lock && { sleep 0.3 & }";
+    let holder = Command::new("sh").args(["-c", script]).current_dir(ground.state()).status();
+    assert!(holder.expect("a shell").success(), "it held the lock, and ended");
+    let done = ground.run(&["recover"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let named = fs::read_to_string(ground.state().join("lock")).expect("a lock");
+    assert!(named.parse::<u32>().is_ok(), "it names one process: {named:?}");
+}
