@@ -323,7 +323,8 @@ fn look_all(
         let local = LocalSites::new(&watch.sites);
         let sampler = Sampler::new((watch.processes, local), watch.meter, world.clone());
         let sampling = sampler.run(rows.clone(), end.clone());
-        let elsewhere = watch.sites.into_iter().filter_map(|it| Some((it.planned.name, it.remote?)));
+        let elsewhere =
+            watch.sites.into_iter().filter_map(|it| Some((it.planned.name, it.remote?)));
         let elsewhere = elsewhere
             .map(|it| sites::watch(it, world.clone(), rows.clone(), end.clone()))
             .collect::<Vec<_>>();

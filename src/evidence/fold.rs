@@ -16,6 +16,7 @@ use crate::{
         scale::{Clocks, Scale},
         shown,
         sides::{self, Reads},
+        sites::{self, Sites},
         terms::{self, Level, Term},
         timeline::Timeline,
     },
@@ -58,6 +59,9 @@ pub struct Evidence {
     pub whole: Use,
     /// What each phase used, in the order of the timeline's phases.
     pub phases: Vec<Use>,
+    /// What the sites used that the run names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sites: Option<Sites>,
     /// Samples of the machine.
     pub points: Vec<Point>,
     /// What was sent while it was played.
@@ -165,6 +169,7 @@ struct Draft<'a> {
     judged: Vec<(&'a str, Judgement)>,
     points: Vec<Point>,
     course: course::Draft,
+    sites: sites::Draft<'a>,
     stated: Option<Stated>,
     last_us: i64,
 }
@@ -188,6 +193,7 @@ impl<'a> Draft<'a> {
             judged: Vec::new(),
             points: Vec::new(),
             course: course::Draft::default(),
+            sites: sites::Draft::of(began.map(|it| it.1)),
             stated: None,
             last_us: 0,
         };
@@ -241,6 +247,9 @@ impl<'a> Draft<'a> {
             let at_us = self.scale.at(sample.at_us);
             self.points.push(Point { at_us, sample: (**sample).clone() });
         }
+        if let Fact::Site(more) = &entry.fact {
+            self.sites.meet(more, &self.scale);
+        }
         if let Fact::Ended { verdict, why } = &entry.fact {
             self.stated = Some(Stated { verdict: *verdict, why: why.clone() });
         }
@@ -251,6 +260,8 @@ impl<'a> Draft<'a> {
         let run = self.run(say::count(entries.len()));
         let drill = self.drill();
         let (whole, phases) = energy::uses(&self.timeline.phases, &self.points, self.last_us);
+        self.sites.samples(&self.points, self.began);
+        let sites = sites::sites(&self.sites, &self.timeline.phases, self.last_us);
         let planned = self.began.map(|it| it.plan.clone()).unwrap_or_default();
         let played = |it: &PlannedPhase| self.timeline.phases.iter().any(|p| p.name == it.phase);
         Evidence {
@@ -265,6 +276,7 @@ impl<'a> Draft<'a> {
             whole,
             phases,
             loads: load::loads(entries, &self.timeline.acts, &self.scale),
+            sites,
             clocks: self.scale.clocks(),
             points: self.points,
             timeline: self.timeline,

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    journal::{entry::When, exercise::CoursePlan, index::RunKind, load::PlannedLoad, site::PlannedSite},
+    journal::{
+        entry::When, exercise::CoursePlan, index::RunKind, load::PlannedLoad, site::PlannedSite,
+    },
     world::{linux::facts::HostFacts, secrets::SecretSource},
 };
 

@@ -8,7 +8,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    journal::{began::Began, course::Course, load::LoadRow, sample::Sample, showing::Showing, site::SiteRows},
+    journal::{
+        began::Began, course::Course, load::LoadRow, sample::Sample, showing::Showing,
+        site::SiteRows,
+    },
     verdict::Verdict,
     world::World,
 };

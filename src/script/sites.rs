@@ -308,10 +308,8 @@ fn host_queries(which: &str) -> Vec<(Column, String)> {
         let name = format!("holdfast_energy_{part}joules_total");
         format!("sum by (method) ({name}{{{which}}})")
     };
-    let (total, free) = (
-        sum("node_memory_MemTotal_bytes", ""),
-        sum("node_memory_MemAvailable_bytes", ""),
-    );
+    let (total, free) =
+        (sum("node_memory_MemTotal_bytes", ""), sum("node_memory_MemAvailable_bytes", ""));
     vec![
         (Column::CpuSeconds, sum("node_cpu_seconds_total", ",mode!~\"idle|iowait\"")),
         (Column::Cpus, format!("count(node_cpu_seconds_total{{{which},mode=\"idle\"}})")),

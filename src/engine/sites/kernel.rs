@@ -9,9 +9,8 @@ const SECTOR: f64 = 512.0;
 /// Disks that only pass on what others read and write.
 const LAYERS: [&str; 7] = ["dm-", "md", "loop", "zram", "ram", "sr", "fd"];
 /// Interfaces that only pass on what others carry.
-const INNER: [&str; 11] = [
-    "veth", "docker", "br-", "virbr", "cni", "flannel", "cali", "tap", "bond", "team", "dummy",
-];
+const INNER: [&str; 11] =
+    ["veth", "docker", "br-", "virbr", "cni", "flannel", "cali", "tap", "bond", "team", "dummy"];
 
 /// `/proc/stat`: processor time that was not idle, and how many processors there are. What guests
 /// use is in user's time already.

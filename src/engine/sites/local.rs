@@ -62,10 +62,7 @@ impl LocalSites {
             site.processes.iter().map(of).collect::<Vec<_>>()
         };
         Self {
-            hosts: local()
-                .filter(|it| it.planned.host)
-                .map(|it| it.planned.name.clone())
-                .collect(),
+            hosts: local().filter(|it| it.planned.host).map(|it| it.planned.name.clone()).collect(),
             groups: local().flat_map(group).collect(),
             read_us: None,
         }
