@@ -6,6 +6,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
+    evidence::say,
     journal::{
         census::{Census, Leftover, Listed, Residue, State, Trace, Watched},
         chain,
@@ -308,15 +309,15 @@ impl Look<'_> {
             }
         }
         let count = |is: fn(&Trace) -> bool| first.iter().filter(|it| is(&it.trace)).count();
-        for (what, n) in [
-            ("targets for standing still", count(|it| matches!(it, Trace::Stopped(_)))),
-            ("limits of descriptors", count(|it| matches!(it, Trace::Descriptors { .. }))),
-            ("groups of ours", count(|it| matches!(it, Trace::Group(_)))),
-            ("named files", count(|it| matches!(it, Trace::File { .. }))),
-            ("folders for files of ours", count(|it| matches!(it, Trace::Folder(_)))),
+        for (noun, what, n) in [
+            ("target", " for standing still", count(|it| matches!(it, Trace::Stopped(_)))),
+            ("limit", " of descriptors", count(|it| matches!(it, Trace::Descriptors { .. }))),
+            ("group", " of ours", count(|it| matches!(it, Trace::Group(_)))),
+            ("named file", "", count(|it| matches!(it, Trace::File { .. }))),
+            ("folder", " for files of ours", count(|it| matches!(it, Trace::Folder(_)))),
         ] {
             if n > 0 {
-                self.said.checked.push(format!("{n} {what}"));
+                self.said.checked.push(format!("{}{what}", say::plural(say::count(n), noun)));
             }
         }
     }

@@ -60,7 +60,6 @@ impl Journal {
 fn care(fact: &Fact) -> Care {
     match fact {
         Fact::Intent(_) | Fact::Began(_) => Care::Ahead,
-        Fact::Census(_) => Care::Soon,
         Fact::Course(Course::Began { .. } | Course::Ended { .. } | Course::Passed { .. }) => {
             Care::Soon
         }
@@ -72,7 +71,10 @@ fn care(fact: &Fact) -> Care {
         | Fact::Sampled(_)
         | Fact::Site(_) => Care::Loose,
         // What is done to the world, and the last word, are synced, and these with them.
-        Fact::PhaseBegan { .. } | Fact::PhaseEnded { .. } | Fact::Judged { .. } => Care::Soon,
+        Fact::Census(_)
+        | Fact::PhaseBegan { .. }
+        | Fact::PhaseEnded { .. }
+        | Fact::Judged { .. } => Care::Soon,
         Fact::Anchor(_)
         | Fact::Residue(_)
         | Fact::Applied { .. }
