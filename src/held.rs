@@ -18,7 +18,7 @@ use crate::{
 /// disk takes its time; a child that has ended is heard of at once.
 const STANDS: (u32, Duration) = (30_000, Duration::from_millis(2));
 /// How long harm may take to be done: looks, and the time between two.
-const ACTS: (u32, Duration) = (150, Duration::from_millis(20));
+pub const ACTS: (u32, Duration) = (150, Duration::from_millis(20));
 /// How long it may take to be gone when it was killed.
 const GOES: (u32, Duration) = (500, Duration::from_millis(2));
 

@@ -21,6 +21,7 @@ pub mod resume;
 mod rows;
 pub mod run;
 mod sample;
+mod sites;
 mod veil;
 mod windows;
 mod witness;

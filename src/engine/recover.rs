@@ -150,7 +150,9 @@ pub(super) async fn take_over(
     let Some(began) = fold::began(&lines.entries) else {
         return close(state, run, Healed::Nothing);
     };
-    let waits = then == Then::Wait && began.kind == RunKind::Drill;
+    // A drill that was ended has only lost its last word: there is nothing to resume.
+    let waits =
+        then == Then::Wait && began.kind == RunKind::Drill && !fold::aborted(&lines.entries);
     // The power may have gone between the journal's line and the index's.
     let mut keeper = Keeper::open(state, run, world.clock.stamp());
     for it in &lines.entries {

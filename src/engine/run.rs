@@ -357,6 +357,7 @@ fn began(order: &Order<'_>, id: &str, seed: u64) -> Began {
             .chain(script.loads.iter().filter_map(Load::hypothesis))
             .collect(),
         loads: script.loads.iter().map(Load::planned).collect(),
+        sites: script.sites.iter().map(|it| it.planned.clone()).collect(),
         objectives: script.objectives.clone(),
         witness: script.witness.as_ref().map(|it| PlannedWitness {
             target: it.ledger.target(),

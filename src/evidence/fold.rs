@@ -16,6 +16,7 @@ use crate::{
         scale::{Clocks, Scale},
         shown,
         sides::{self, Reads},
+        sites::{self, Sites},
         terms::{self, Level, Term},
         timeline::Timeline,
     },
@@ -59,6 +60,9 @@ pub struct Evidence {
     pub whole: Use,
     /// What each phase used, in the order of the timeline's phases.
     pub phases: Vec<Use>,
+    /// What the sites used that the run names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sites: Option<Sites>,
     /// Samples of the machine.
     pub points: Vec<Point>,
     /// What was sent while it was played.
@@ -170,6 +174,7 @@ struct Draft<'a> {
     points: Vec<Point>,
     course: course::Draft,
     residue: Option<Residue>,
+    sites: sites::Draft<'a>,
     stated: Option<Stated>,
     last_us: i64,
 }
@@ -194,6 +199,7 @@ impl<'a> Draft<'a> {
             points: Vec::new(),
             course: course::Draft::default(),
             residue: None,
+            sites: sites::Draft::of(began.map(|it| it.1)),
             stated: None,
             last_us: 0,
         };
@@ -250,6 +256,9 @@ impl<'a> Draft<'a> {
         if let Fact::Residue(found) = &entry.fact {
             self.residue = Some((**found).clone());
         }
+        if let Fact::Site(more) = &entry.fact {
+            self.sites.meet(more, &self.scale);
+        }
         if let Fact::Ended { verdict, why } = &entry.fact {
             self.stated = Some(Stated { verdict: *verdict, why: why.clone() });
         }
@@ -260,6 +269,8 @@ impl<'a> Draft<'a> {
         let run = self.run(say::count(entries.len()));
         let drill = self.drill();
         let (whole, phases) = energy::uses(&self.timeline.phases, &self.points, self.last_us);
+        self.sites.samples(&self.points, self.began);
+        let sites = sites::sites(&self.sites, &self.timeline.phases, self.last_us);
         let planned = self.began.map(|it| it.plan.clone()).unwrap_or_default();
         let played = |it: &PlannedPhase| self.timeline.phases.iter().any(|p| p.name == it.phase);
         Evidence {
@@ -275,6 +286,7 @@ impl<'a> Draft<'a> {
             phases,
             loads: load::loads(entries, &self.timeline.acts, &self.scale),
             residue: self.residue,
+            sites,
             clocks: self.scale.clocks(),
             points: self.points,
             timeline: self.timeline,

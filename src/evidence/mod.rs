@@ -20,6 +20,7 @@ pub mod scale;
 pub mod seal;
 pub mod shown;
 pub(crate) mod sides;
+pub mod sites;
 pub mod terms;
 pub mod timeline;
 pub mod verify;

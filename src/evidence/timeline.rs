@@ -222,6 +222,7 @@ impl Timeline {
             | Fact::Peeks { .. }
             | Fact::Reads { .. }
             | Fact::Sampled(_)
+            | Fact::Site(_)
             | Fact::Ended { .. } => {}
         }
     }
@@ -323,6 +324,7 @@ fn number(fact: &Fact) -> Option<u32> {
         | Fact::Peeks { .. }
         | Fact::Reads { .. }
         | Fact::Sampled(_)
+        | Fact::Site(_)
         | Fact::Aborted { .. }
         | Fact::TakenOver { .. }
         | Fact::Ended { .. } => None,

@@ -68,7 +68,8 @@ fn care(fact: &Fact) -> Care {
         | Fact::Writes { .. }
         | Fact::Peeks { .. }
         | Fact::Reads { .. }
-        | Fact::Sampled(_) => Care::Loose,
+        | Fact::Sampled(_)
+        | Fact::Site(_) => Care::Loose,
         // What is done to the world, and the last word, are synced, and these with them.
         Fact::Census(_)
         | Fact::PhaseBegan { .. }

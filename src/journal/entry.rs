@@ -15,6 +15,7 @@ use crate::{
         load::LoadRow,
         sample::Sample,
         showing::Showing,
+        site::SiteRows,
     },
     verdict::Verdict,
     world::World,
@@ -176,6 +177,8 @@ pub enum Fact {
     },
     /// How busy the machine was, and what it used.
     Sampled(Box<Sample>),
+    /// What a site had used by then.
+    Site(Box<SiteRows>),
     /// The run was told to stop early, or stopped itself.
     Aborted {
         /// Why.

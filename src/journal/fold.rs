@@ -147,6 +147,13 @@ pub fn suspended(entries: &[Entry]) -> bool {
         && !outstanding(entries).iter().any(stands)
 }
 
+/// Somebody or something ended the run before its time, and nobody resumed it after that.
+pub fn aborted(entries: &[Entry]) -> bool {
+    let last = |is: fn(&Fact) -> bool| entries.iter().rposition(|it| is(&it.fact));
+    let aborted = last(|it| matches!(it, Fact::Aborted { .. }));
+    aborted > last(|it| matches!(it, Fact::Course(Course::Resumed(_))))
+}
+
 /// The run has said its last word.
 pub fn ended(entries: &[Entry]) -> bool {
     entries.last().is_some_and(|it| matches!(it.fact, Fact::Ended { .. }))

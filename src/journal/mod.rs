@@ -13,3 +13,4 @@ mod intent;
 pub mod load;
 pub mod sample;
 pub mod showing;
+pub mod site;

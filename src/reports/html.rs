@@ -5,6 +5,7 @@ mod page;
 mod plot;
 mod road;
 mod shown;
+mod sites;
 mod tables;
 
 use crate::{about::About, evidence::fold::Evidence, report::ReportKind};

@@ -2,6 +2,7 @@
 
 mod conditions;
 mod files;
+mod groups;
 mod late;
 mod load;
 mod measured;

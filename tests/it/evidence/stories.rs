@@ -135,6 +135,7 @@ pub(crate) fn began(story: &Story) -> Began {
         vars: [("link_delay".to_owned(), format!("{}ms", story.lag))].into(),
         secrets: [].into(),
         loads: Vec::new(),
+        sites: Vec::new(),
         seed: 42,
         program: "1.2.3".to_owned(),
         tags: vec![],
