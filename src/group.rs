@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     action::{Failure, Refusal, quoted},
+    journal::census::Trace,
     world::{
         World,
         host::{Process, ProcessId, Sent},
@@ -107,6 +108,11 @@ impl Groups {
         self.moved.iter().map(one).collect()
     }
 
+    /// What of them could be left.
+    pub fn traces(&self) -> Vec<Trace> {
+        self.moved.iter().map(|it| Trace::Group(it.to.clone())).collect()
+    }
+
     /// Makes the groups, says `knobs` to each (file and word), and moves the targets in.
     pub fn confine(&self, knobs: &[(&str, String)], world: &World) -> Result<(), Failure> {
         for it in &self.moved {
@@ -121,16 +127,23 @@ impl Groups {
         Ok(())
     }
 
-    /// The number after `key` in `file` of each group; of a file that is one number, with no key.
-    pub fn told(&self, file: &str, key: &str, world: &World) -> Result<Vec<u64>, Failure> {
+    /// What `file` of each group says.
+    pub fn read(&self, file: &str, world: &World) -> Result<Vec<String>, Failure> {
         let mut all = Vec::new();
         for it in &self.moved {
             let bytes = world.host.read(&format!("{}/{file}", it.to))?.unwrap_or_default();
-            let text = String::from_utf8_lossy(&bytes);
-            let mut numbers = text.lines().filter_map(|it| it.strip_prefix(key));
-            all.extend(numbers.find_map(|it| it.trim().parse::<u64>().ok()));
+            all.push(String::from_utf8_lossy(&bytes).into_owned());
         }
         Ok(all)
+    }
+
+    /// The number after `key` in `file` of each group; of a file that is one number, with no key.
+    pub fn told(&self, file: &str, key: &str, world: &World) -> Result<Vec<u64>, Failure> {
+        let number = |text: &String| {
+            let mut numbers = text.lines().filter_map(|it| it.strip_prefix(key));
+            numbers.find_map(|it| it.trim().parse::<u64>().ok())
+        };
+        Ok(self.read(file, world)?.iter().filter_map(number).collect())
     }
 
     /// Whether every target that lives is in its group.

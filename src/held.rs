@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     action::{Effect, Failure, Refusal, quoted},
+    journal::census::Trace,
     world::{
         World,
         host::{HostError, ProcessId, Signal, Told},
@@ -17,7 +18,7 @@ use crate::{
 /// disk takes its time; a child that has ended is heard of at once.
 const STANDS: (u32, Duration) = (30_000, Duration::from_millis(2));
 /// How long harm may take to be done: looks, and the time between two.
-const ACTS: (u32, Duration) = (150, Duration::from_millis(20));
+pub const ACTS: (u32, Duration) = (150, Duration::from_millis(20));
 /// How long it may take to be gone when it was killed.
 const GOES: (u32, Duration) = (500, Duration::from_millis(2));
 
@@ -149,6 +150,12 @@ impl Nameless {
     /// How a person ends them.
     pub fn by_hand(&self) -> Vec<String> {
         vec![self.child.by_hand(), format!("rm -f {}", quoted(&self.name))]
+    }
+
+    /// What of them could be left.
+    pub fn traces(&self) -> Vec<Trace> {
+        let folder = self.name.rsplit_once('/').map_or("", |it| it.0);
+        vec![Trace::Folder(if folder.is_empty() { "/" } else { folder }.to_owned())]
     }
 
     /// Ends them.

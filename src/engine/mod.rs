@@ -16,6 +16,7 @@ pub mod past;
 mod perform;
 pub mod play;
 pub mod recover;
+pub mod residue;
 pub mod resume;
 mod rows;
 pub mod run;

@@ -22,6 +22,7 @@ use crate::{
     },
     journal::{
         began::{Began, Objectives, PlannedHypothesis, PlannedPhase, PlannedWitness},
+        census::Residue,
         entry::{Anchor, Entry, Fact, When},
     },
     verdict::Verdict,
@@ -67,6 +68,9 @@ pub struct Evidence {
     /// What was sent while it was played.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub loads: Vec<Load>,
+    /// What was found when everything had been put back; none if nobody looked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub residue: Option<Residue>,
     /// How the clocks behaved.
     pub clocks: Clocks,
 }
@@ -169,6 +173,7 @@ struct Draft<'a> {
     judged: Vec<(&'a str, Judgement)>,
     points: Vec<Point>,
     course: course::Draft,
+    residue: Option<Residue>,
     sites: sites::Draft<'a>,
     stated: Option<Stated>,
     last_us: i64,
@@ -193,6 +198,7 @@ impl<'a> Draft<'a> {
             judged: Vec::new(),
             points: Vec::new(),
             course: course::Draft::default(),
+            residue: None,
             sites: sites::Draft::of(began.map(|it| it.1)),
             stated: None,
             last_us: 0,
@@ -247,6 +253,9 @@ impl<'a> Draft<'a> {
             let at_us = self.scale.at(sample.at_us);
             self.points.push(Point { at_us, sample: (**sample).clone() });
         }
+        if let Fact::Residue(found) = &entry.fact {
+            self.residue = Some((**found).clone());
+        }
         if let Fact::Site(more) = &entry.fact {
             self.sites.meet(more, &self.scale);
         }
@@ -276,6 +285,7 @@ impl<'a> Draft<'a> {
             whole,
             phases,
             loads: load::loads(entries, &self.timeline.acts, &self.scale),
+            residue: self.residue,
             sites,
             clocks: self.scale.clocks(),
             points: self.points,

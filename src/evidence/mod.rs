@@ -12,6 +12,7 @@ pub mod key;
 pub mod lag;
 pub mod load;
 pub mod method;
+pub mod residue;
 pub mod rpo;
 pub mod rto;
 pub mod say;

@@ -212,6 +212,8 @@ impl Timeline {
             }
             Fact::Began(_)
             | Fact::Anchor(_)
+            | Fact::Census(_)
+            | Fact::Residue(_)
             | Fact::Course(_)
             | Fact::Looks { .. }
             | Fact::Judged { .. }
@@ -308,6 +310,8 @@ fn number(fact: &Fact) -> Option<u32> {
         | Fact::Stuck { act, .. } => Some(*act),
         Fact::Began(_)
         | Fact::Anchor(_)
+        | Fact::Census(_)
+        | Fact::Residue(_)
         | Fact::PhaseBegan { .. }
         | Fact::PhaseEnded { .. }
         | Fact::Intent(_)

@@ -7,7 +7,8 @@ use crate::{
     about::{About, Need},
     action::{Action, Effect, Failure, Plan, Refusal},
     group::{Groups, Version},
-    journal::entry::UndoClass,
+    held::ACTS,
+    journal::{census::Trace, entry::UndoClass},
     target::{Targets, named},
     units::Size,
     world::World,
@@ -56,12 +57,31 @@ impl Action for MemoryLimit {
         if !groups.are_in(world)? {
             return Ok(Effect::NotSeen("a target is not in its group".to_owned()));
         }
-        let (limit, taken) = match groups.version() {
-            Version::V1 => ("memory.limit_in_bytes", "memory.usage_in_bytes"),
-            Version::V2 => ("memory.max", "memory.current"),
+        let (limit, taken, hits, key) = match groups.version() {
+            Version::V1 => ("memory.limit_in_bytes", "memory.usage_in_bytes", "memory.failcnt", ""),
+            Version::V2 => ("memory.max", "memory.current", "memory.events", "max "),
         };
+        for _ in 0..ACTS.0 {
+            let hits = groups.told(hits, key, world)?;
+            if hits.iter().any(|it| *it > 0) {
+                let at_it = hits.iter().filter(|it| **it > 0).count();
+                return Ok(Effect::Seen(format!(
+                    "{at_it} of {} reached the limit, {} times so far",
+                    hits.len(),
+                    hits.iter().sum::<u64>()
+                )));
+            }
+            tokio::time::sleep(ACTS.1).await;
+        }
         let (limit, taken) = (groups.told(limit, "", world)?, groups.told(taken, "", world)?);
-        Ok(Effect::Seen(format!("limits of {limit:?} bytes stand, {taken:?} are taken")))
+        Ok(Effect::NotSeen(format!(
+            "in {:?} no target reached its limit: of {limit:?} bytes, {taken:?} are taken",
+            ACTS.1 * ACTS.0
+        )))
+    }
+
+    fn traces(groups: &Groups) -> Option<Vec<Trace>> {
+        Some(groups.traces())
     }
 
     async fn undo(groups: &Groups, world: &World) -> Result<(), Failure> {

@@ -71,8 +71,12 @@ fn care(fact: &Fact) -> Care {
         | Fact::Sampled(_)
         | Fact::Site(_) => Care::Loose,
         // What is done to the world, and the last word, are synced, and these with them.
-        Fact::PhaseBegan { .. } | Fact::PhaseEnded { .. } | Fact::Judged { .. } => Care::Soon,
+        Fact::Census(_)
+        | Fact::PhaseBegan { .. }
+        | Fact::PhaseEnded { .. }
+        | Fact::Judged { .. } => Care::Soon,
         Fact::Anchor(_)
+        | Fact::Residue(_)
         | Fact::Applied { .. }
         | Fact::Failed { .. }
         | Fact::Effect { .. }

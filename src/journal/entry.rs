@@ -9,7 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     journal::{
-        began::Began, course::Course, load::LoadRow, sample::Sample, showing::Showing,
+        began::Began,
+        census::{Census, Residue},
+        course::Course,
+        load::LoadRow,
+        sample::Sample,
+        showing::Showing,
         site::SiteRows,
     },
     verdict::Verdict,
@@ -49,6 +54,10 @@ pub enum Fact {
     /// What the clocks said, all at once. Written by each writer first, then every minute and at
     /// the end.
     Anchor(Anchor),
+    /// What was there before the first act.
+    Census(Box<Census>),
+    /// What was there when everything had been put back.
+    Residue(Box<Residue>),
     /// A phase began.
     PhaseBegan {
         /// Its name.

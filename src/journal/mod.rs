@@ -2,6 +2,7 @@
 
 pub mod began;
 pub mod book;
+pub mod census;
 pub mod chain;
 pub mod course;
 pub mod entry;

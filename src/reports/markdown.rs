@@ -8,7 +8,7 @@ use crate::{
         fold::{Drill, Evidence},
         judge::when,
         load::HEADS,
-        method, say, seal, shown,
+        method, residue, say, seal, shown,
         sites::Sites,
     },
     report::ReportKind,
@@ -45,6 +45,7 @@ fn render(evidence: &Evidence) -> Vec<u8> {
     text += &phases(evidence);
     text += &evidence.sites.as_ref().map(places).unwrap_or_default();
     text += &acts(evidence);
+    text += &left(evidence);
     text += &showings(evidence);
     text += &ends(evidence);
     text.into_bytes()
@@ -319,6 +320,12 @@ fn acts(evidence: &Evidence) -> String {
         text += "\n";
     }
     text
+}
+
+fn left(evidence: &Evidence) -> String {
+    let Some(it) = &evidence.residue else { return String::new() };
+    let lines = residue::lines(it).into_iter().map(|it| format!("- {}\n", plain(&it)));
+    format!("## What is left of it 残留检查\n\n{}\n", lines.collect::<String>())
 }
 
 fn showings(evidence: &Evidence) -> String {

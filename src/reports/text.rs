@@ -7,7 +7,7 @@ use crate::{
         fold::{Drill, Evidence},
         judge::when,
         load::HEADS,
-        say, shown,
+        residue, say, shown,
         timeline::{Act, ActState},
     },
     report::ReportKind,
@@ -63,6 +63,8 @@ fn render(evidence: &Evidence) -> Vec<u8> {
         text += &section("", unavailable(sites).into_iter().map(|it| vec![it]).collect());
     }
     text += &section("What was done, and put back", acts(evidence));
+    let residue = evidence.residue.iter().flat_map(residue::lines).map(|it| vec![it]);
+    text += &section("What is left of it", residue.collect());
     text += &section("What steps showed", showings(evidence));
     let missed = evidence.not_exercised.iter();
     let missed = missed.map(|it| vec![it.phase.clone(), it.items.join("; ")]).collect();

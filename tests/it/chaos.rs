@@ -2,10 +2,12 @@
 
 mod conditions;
 mod files;
+mod groups;
 mod late;
 mod load;
 mod measured;
 mod order;
+mod residue;
 mod secrets;
 mod tolerances;
 mod unprivileged;

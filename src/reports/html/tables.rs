@@ -9,6 +9,7 @@ use crate::{
         fold::{Drill, Evidence},
         judge::when,
         load::HEADS,
+        residue,
         rto::Rto,
         say::{self, Answer},
         timeline::{Act, ActState},
@@ -31,6 +32,7 @@ pub(super) fn all(evidence: &Evidence) -> Markup {
         (processes(evidence))
         (sites::tables(evidence.sites.as_ref()))
         (acts(evidence))
+        (left(evidence))
         (shown::table(evidence))
         (moments(evidence))
         (untried(evidence))
@@ -296,6 +298,15 @@ fn acts(evidence: &Evidence) -> Markup {
                 }
                 @for act in &evidence.timeline.acts { (act_row(act)) }
             } }
+        }
+    }
+}
+
+fn left(evidence: &Evidence) -> Markup {
+    html! {
+        @if let Some(it) = &evidence.residue {
+            h2 { "What is left of it " span lang="zh" { "残留检查" } }
+            ul.plain { @for line in residue::lines(it) { li { (line) } } }
         }
     }
 }

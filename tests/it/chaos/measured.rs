@@ -20,14 +20,14 @@ use crate::{
 };
 
 /// A fault that stands; ended well by [`Standing::end`].
-struct Standing {
-    ground: Ground,
-    runner: Child,
+pub(super) struct Standing {
+    pub(super) ground: Ground,
+    pub(super) runner: Child,
 }
 
 impl Standing {
     /// Plays one fault until it is seen to act. A machine that does not allow it says so.
-    fn new(ground: Ground, fault: &str) -> Option<Self> {
+    pub(super) fn new(ground: Ground, fault: &str) -> Option<Self> {
         let file = ground.file("x.yaml", &format!("title: x\nmethod:\n  - {fault}\n    for: 5m\n"));
         let words = ["chaos", "run", "--dry-run", &file.display().to_string()];
         let dry = ground.run(&words);
@@ -57,7 +57,7 @@ impl Standing {
         self.ground.helpers().into_iter().filter(|it| Some(*it) != guardian).collect()
     }
 
-    fn end(mut self, story: &str) -> Ground {
+    pub(super) fn end(mut self, story: &str) -> Ground {
         send(self.runner.id(), Signal::TERM);
         assert_eq!(wait(&mut self.runner, PATIENCE), Some(4), "{story}");
         self.ground.assert_settled(story);

@@ -194,6 +194,7 @@ pub(crate) fn intent(act: u32, kind: &str, family: Family, will: &str) -> Intent
             Family::Step => OnVanish::Keep,
         },
         due_us: None,
+        traces: None,
     }
 }
 
