@@ -109,10 +109,11 @@ fn used(pid: u32) -> (u64, f64) {
 #[test]
 fn a_busy_process_has_the_processor_time_that_we_read_ourselves() {
     let mut ground = Ground::new(1);
-    let busy = ground.victim("sh", &["-c", "while :; do :; done", "TAG-busy"]);
+    let tag = format!("{}-busy", ground.tag());
+    let busy = ground.victim("sh", &["-c", "while :; do :; done", &tag]);
     let sites = "  - { name: north, role: primary, processes: { spinner: { cmdline: TAG-busy } } }\n  \
                  - { name: south, role: standby, processes: { sleeper: { cmdline: sleep TAG } } }\n";
-    let sites = sites.replace("TAG-busy", &format!("{}-busy", ground.tag()));
+    let sites = sites.replace("TAG-busy", &tag);
     let text = drill(&sites, &[("baseline", "4500ms"), ("promote", "1s"), ("verify", "2s")]);
     let stop = Arc::new(AtomicBool::new(false));
     let looks = std::thread::spawn({
@@ -165,8 +166,8 @@ fn a_busy_process_has_the_processor_time_that_we_read_ourselves() {
     let [south, ..] = known(&each[1]["whole"]["joules"]);
     assert!(north > 10.0 * south, "{north}, {south}");
     assert_eq!(energy["known"]["basis"], "modelled");
-    // It was as busy before as after: that cannot be told apart, and is said.
-    assert_eq!(each[0]["indistinguishable"], true, "{}", each[0]["incremental_kwh"]);
+    // It slept before as after: that cannot be told apart, and is said.
+    assert_eq!(each[1]["indistinguishable"], true, "{}", each[1]["incremental_kwh"]);
     known(&each[1]["idle_year_kwh"]);
     let room = &each[1]["headroom"];
     let [cpu, ..] = known(&room["cpu"]);
@@ -175,6 +176,29 @@ fn a_busy_process_has_the_processor_time_that_we_read_ourselves() {
     known(&room["memory"]);
     known(&played.report["sites"]["peak_dual_watts"]);
     assert_eq!(unavailable(&each[0]["grams"]), "no grid's intensity is named");
+}
+
+#[test]
+fn what_a_run_uses_on_top_of_its_baseline_is_told_from_nothing() {
+    let mut ground = Ground::new(0);
+    let (tag, go) = (format!("{}-late", ground.tag()), ground.path().join("go"));
+    let waits = format!("while ! [ -e {} ]; do sleep 0.1; done; while :; do :; done", go.display());
+    ground.victim("sh", &["-c", &waits, &tag]);
+    let sites =
+        format!("  - {{ name: a, role: standby, processes: {{ late: {{ cmdline: {tag} }} }} }}\n");
+    let text = drill(&sites, &[("baseline", "5s"), ("verify", "3s")]).replace(
+        "  - phase: verify\n    steps: [",
+        "  - phase: verify\n    steps: [{ command: { run: [touch, GROUND/go] } }, ",
+    );
+    let played = play(&ground, &text);
+    assert_eq!(played.done.code, Some(0), "{:?}", played.done);
+    let it = &played.report["sites"]["each"][0];
+    let [value, low, _] = known(&it["incremental_kwh"]);
+    assert!(low > 0.0, "{it}");
+    assert_eq!(it["indistinguishable"], false);
+    // Nearly all of it came on top: the baseline only looked for a file.
+    let [joules, ..] = known(&it["whole"]["joules"]);
+    assert!(value * 3.6e6 > joules / 2.0 && value * 3.6e6 <= joules, "{it}");
 }
 
 #[test]
@@ -291,6 +315,11 @@ fn a_remote_sites_figures_are_what_its_prometheus_says() {
     assert!(spread <= 2 * error.cast_signed() + 2_000, "{spread} µs apart, {error} µs told");
     let east = &played.report["sites"]["each"][0];
     for phase in east["phases"].as_array().unwrap() {
+        assert!(
+            phase["scopes"][0]["cpu_seconds"]["known"].is_object(),
+            "{phase} {rows:#?} {}",
+            began_us(&ground)
+        );
         let window = &phase["window"];
         let [value, low, high] = known(&phase["scopes"][0]["cpu_seconds"]);
         // By Prometheus's own numbers: what was scraped before and after both ends.
