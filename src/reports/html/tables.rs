@@ -10,7 +10,6 @@ use crate::{
         judge::when,
         load::HEADS,
         residue,
-        rto::Rto,
         say::{self, Answer},
         timeline::{Act, ActState},
     },
@@ -21,7 +20,7 @@ use crate::{
 pub(super) fn all(evidence: &Evidence) -> Markup {
     html! {
         @if let Some(drill) = &evidence.drill {
-            (split(&drill.rto))
+            (road::split(&drill.rto))
             (terms(drill))
             (ledger(drill))
         }
@@ -37,48 +36,6 @@ pub(super) fn all(evidence: &Evidence) -> Markup {
         (moments(evidence))
         (untried(evidence))
         (host(evidence))
-    }
-}
-
-fn split(rto: &Rto) -> Markup {
-    let fault = rto.fault.map_or(0, |it| it.from_us);
-    let head = format!("From {}", rto.since.word());
-    html! {
-        h2 { "Where the time went " span lang="zh" { "恢复时间分解" } }
-        p { (rto.why) "." }
-        @if rto.fault.is_some() {
-            p.muted {
-                "Counted from " (rto.since.word()) " " span lang="zh" { "起算：" (rto.since.word_zh()) }
-                "."
-            }
-        }
-        @if !rto.parts.is_empty() {
-            div.scroll { table {
-                tr { th { "Part" } th.n { (head) } th.n { "Took" } }
-                @for part in &rto.parts {
-                    tr {
-                        td { (part.name) }
-                        td.n { (say::bound(part.window.from_us.saturating_sub(fault))) }
-                        td.n { (say::bound(part.window.length_us())) }
-                    }
-                }
-                @if let (Some(lower), upper) = (rto.lower_us, rto.upper_us) {
-                    tr.sum { td { "until the service took writes" } td {} td.n { (say::interval(lower, upper)) } }
-                }
-                @if let Some(it) = rto.verified {
-                    tr.sum {
-                        td { "until the data was verified" } td {}
-                        td.n { (say::interval(it.from_us, Some(it.to_us))) }
-                    }
-                }
-            } }
-        }
-        @if let Some(ratio) = rto.degraded_ratio {
-            p.muted {
-                "While degraded, " (say::percent(ratio)) " of "
-                (say::plural(rto.degraded_attempts, "write")) " were acknowledged."
-            }
-        }
     }
 }
 

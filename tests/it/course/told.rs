@@ -162,10 +162,10 @@ fn a_drill_whose_disk_is_full_goes_back_writes_that_down_and_is_sealed() {
         skipped("this machine allows no mount namespaces");
         return;
     }
-    let text = "title: the disk is full\nexercise: { type: walkthrough }\n\
+    let text = "title: full\nexercise: { type: walkthrough }\n\
         objectives: { rto: 1h, lost_writes: 0 }\nphases:\n  - phase: fault\n    steps:\n      \
-        - process_pause: { target: { cmdline: 'sleep TAG' }, by: signal }\n        for: 10m\n        \
-        name: pause it\n  - phase: fill\n    steps:\n      \
+        - process_pause: { target: { cmdline: 'sleep TAG' }, by: signal }\n        \
+        for: 10m\n        name: pause it\n  - phase: fill\n    steps:\n      \
         - command: { run: [sh, -c, 'cat /dev/zero > GROUND/state/filler; true'] }\n        \
         name: fill the disk\n  - phase: declare\n    steps:\n      \
         - gate: { question: on?, timeout: 10m, on_timeout: abort }\n        name: go on\n  \
@@ -176,7 +176,8 @@ fn a_drill_whose_disk_is_full_goes_back_writes_that_down_and_is_sealed() {
     // goes with it, and is looked at afterwards.
     let script = "mount -t tmpfs -o size=4m small \"$0/state\" && { \"$@\"; code=$?; \
                   rm -f \"$0/state/filler\"; \
-                  \"$1\" --state \"$0/state\" recover; cp -r \"$0/state\" \"$0/kept\"; exit $code; }";
+                  \"$1\" --state \"$0/state\" recover; cp -r \"$0/state\" \"$0/kept\"; \
+                  exit $code; }";
     let run = ground.holdfast(&["drill", "run", &file]);
     let mut it = Command::new("unshare");
     it.args(["-rm", "sh", "-c", script]).arg(ground.path());

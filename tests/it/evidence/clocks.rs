@@ -1,5 +1,5 @@
-//! Clocks that are set, sleep and begin anew, people who attest what they saw, and stretches in which
-//! nobody looked: a recovery time is as wide as what is known.
+//! Clocks that are set, sleep and begin anew, people who attest what they saw, and stretches in
+//! which nobody looked: a recovery time is as wide as what is known.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use holdfast::{
@@ -79,6 +79,16 @@ fn strike(journal: &mut Journal) {
     journal.at(FAULT).say(Fact::Intent(Box::new(plan)));
     let (from_us, to_us) = (us(FAULT), us(FAULT + 4));
     journal.at(FAULT + 4).say(Fact::Applied { act: 1, from_us, to_us });
+}
+
+/// Good to 4 s, failed to 5.98 s, and good again to 9 s.
+fn whole_outage(journal: &mut Journal) {
+    let rows = [
+        writes(0, 4_000, Outcome::Acked),
+        writes(4_000, 5_980, Outcome::Refused),
+        writes(5_980, 9_000, Outcome::Acked),
+    ];
+    journal.at(9_000).say(Fact::Writes { rows: rows.concat() });
 }
 
 fn read_back(journal: &mut Journal, writes: u64) {
@@ -242,12 +252,7 @@ fn with_clocks(clocks: Clocks) -> Evidence {
     let mut journal = start(plan());
     strike(&mut journal);
     journal.at(5_000).say(Clocks { mono_ms: 5_000, ..clocks }.anchor());
-    let rows = [
-        writes(0, 4_000, Outcome::Acked),
-        writes(4_000, 5_980, Outcome::Refused),
-        writes(5_980, 9_000, Outcome::Acked),
-    ];
-    journal.at(9_000).say(Fact::Writes { rows: rows.concat() });
+    whole_outage(&mut journal);
     read_back(&mut journal, 450);
     journal.say(Clocks { mono_ms: 9_000, wall_ms: clocks.wall_ms + 4_000, ..clocks }.anchor());
     fold(&journal.entries)
@@ -301,12 +306,7 @@ fn attested(all: &[Attested], error_us: Option<u64>) -> Evidence {
     for it in all {
         journal.at(4_500).say(answer(*it));
     }
-    let rows = [
-        writes(0, 4_000, Outcome::Acked),
-        writes(4_000, 5_980, Outcome::Refused),
-        writes(5_980, 9_000, Outcome::Acked),
-    ];
-    journal.at(9_000).say(Fact::Writes { rows: rows.concat() });
+    whole_outage(&mut journal);
     read_back(&mut journal, 450);
     journal.say(Clocks { error_us, ..Clocks::right(9_000) }.anchor());
     fold(&journal.entries)
@@ -354,12 +354,7 @@ fn a_planned_switch_over_counts_from_its_declared_start_and_from_no_fault() {
     // What makes the old side read-only is a fault by its kind, and not what is counted from.
     strike(&mut journal);
     journal.at(5_900).say(Fact::PhaseEnded { phase: "cut over".to_owned() });
-    let rows = [
-        writes(0, 4_000, Outcome::Acked),
-        writes(4_000, 5_980, Outcome::Refused),
-        writes(5_980, 9_000, Outcome::Acked),
-    ];
-    journal.at(9_000).say(Fact::Writes { rows: rows.concat() });
+    whole_outage(&mut journal);
     let seen = fold(&journal.entries);
     assert_eq!(drill(&seen).rto.since, Since::Declared);
     assert_eq!(bounds(&seen), (Some(5_960.0 - 2_000.0), Some(5_983.0 - 2_000.0)));
@@ -381,7 +376,7 @@ fn the_service_while_degraded_is_judged_by_its_worst_second() {
         strike(&mut journal);
         let phase = || "degraded".to_owned();
         journal.at(4_010).say(Fact::PhaseBegan { phase: phase() });
-        // Every fourth write fails from the fault until 9 s, and from 6.006 s for half a second all.
+        // Every fourth write fails until 9 s, and from 6.006 s on for half a second all of them.
         let row = |it: Write| {
             let ms = (it.1 - us(0)) / 1_000;
             let outcome = match ms {

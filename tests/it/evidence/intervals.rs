@@ -83,7 +83,8 @@ proptest! {
         let fault = Window { from_us: 1_000_000, to_us: 1_000_000 + call };
         let up = fault.to_us + lasts;
         let attempts = attempts(fault.to_us, up, period, &[(delay, delay)]);
-        let Outage::Restored { last_failed_us, first_good } = outage(fault, &attempts, 3, &[]) else {
+        let seen = outage(fault, &attempts, 3, &[]);
+        let Outage::Restored { last_failed_us, first_good } = seen else {
             return Err(TestCaseError::fail("not restored"));
         };
         let width = (first_good.to_us - fault.from_us) - (last_failed_us - fault.to_us);
