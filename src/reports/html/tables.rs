@@ -42,12 +42,19 @@ pub(super) fn all(evidence: &Evidence) -> Markup {
 
 fn split(rto: &Rto) -> Markup {
     let fault = rto.fault.map_or(0, |it| it.from_us);
+    let head = format!("From {}", rto.since.word());
     html! {
         h2 { "Where the time went " span lang="zh" { "恢复时间分解" } }
         p { (rto.why) "." }
+        @if rto.fault.is_some() {
+            p.muted {
+                "Counted from " (rto.since.word()) " " span lang="zh" { "起算：" (rto.since.word_zh()) }
+                "."
+            }
+        }
         @if !rto.parts.is_empty() {
             div.scroll { table {
-                tr { th { "Part" } th.n { "From the fault" } th.n { "Took" } }
+                tr { th { "Part" } th.n { (head) } th.n { "Took" } }
                 @for part in &rto.parts {
                     tr {
                         td { (part.name) }
