@@ -1,5 +1,5 @@
-//! What a scrape costs on machines with 10, 100 and 1,000 disks, interfaces, mounts, control groups
-//! and processes: it must grow with their number, and not with its square.
+//! What a scrape costs on machines with 10, 100, 1,000 and 4,000 disks, interfaces, mounts, control
+//! groups and processes: it must grow with their number, and not with its square.
 //!
 //! `cargo bench --bench linear`
 //!
@@ -29,7 +29,7 @@ use holdfast::{
 use rustix::time::{ClockId, clock_gettime};
 use tempfile::TempDir;
 
-const NUMBERS: [usize; 3] = [10, 100, 1_000];
+const NUMBERS: [usize; 4] = [10, 100, 1_000, 4_000];
 const ROUNDS: u32 = 9;
 /// A round takes about so long, whatever a scrape takes.
 const ROUND: Duration = Duration::from_millis(60);
@@ -47,10 +47,10 @@ const SUBJECTS: [Subject; 5] = [
 ];
 
 fn main() {
-    println!("| | collectors | 10 | 100 | 1,000 | each, at 100 | each, at 1,000 |");
-    println!("|---|---|---|---|---|---|---|");
+    println!("| | collectors | 10 | 100 | 1,000 | 4,000 | each, to 100 | to 1,000 | to 4,000 |");
+    println!("|---|---|---|---|---|---|---|---|---|");
     for (name, names, make) in SUBJECTS {
-        let [ten, hundred, thousand] = NUMBERS.map(|number| {
+        let [ten, hundred, thousand, four] = NUMBERS.map(|number| {
             let machine = tempfile::tempdir().expect("a temporary folder");
             make(machine.path(), number);
             figure(&machine, number, names)
@@ -58,13 +58,15 @@ fn main() {
         let ms = |it: f64| format!("{:.2} ms", it * 1e3);
         let each = |more: f64, number: f64| format!("{:.1} µs", more * 1e6 / number);
         println!(
-            "| {name} | {} | {} | {} | {} | {} | {} |",
+            "| {name} | {} | {} | {} | {} | {} | {} | {} | {} |",
             names.join(", "),
             ms(ten),
             ms(hundred),
             ms(thousand),
+            ms(four),
             each(hundred - ten, 90.0),
             each(thousand - hundred, 900.0),
+            each(four - thousand, 3_000.0),
         );
     }
 }

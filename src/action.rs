@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::{
     about::About,
     journal::{
+        census::Trace,
         entry::{Family, UndoClass},
         showing::Showing,
     },
@@ -61,6 +62,12 @@ pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + 'static {
         undo: &Self::Undo,
         world: &World,
     ) -> impl Future<Output = Result<Effect, Failure>> + Send;
+
+    /// What it may leave behind, beside what bears the run's name; none if only its own undo could
+    /// tell. What the kernel holds is gone with our children, and those are counted anyway.
+    fn traces(_undo: &Self::Undo) -> Option<Vec<Trace>> {
+        (Self::CLASS != UndoClass::Guardian || Self::LOOKS).then(Vec::new)
+    }
 
     /// Goes back. No `self`: after a crash the settings are gone, and this must still work.
     /// Idempotent, and right whether `apply` ran wholly, in part, or not at all.
@@ -232,6 +239,8 @@ pub trait AnyAction: Send + Sync {
         undo: &'a Value,
         world: &'a World,
     ) -> BoxFuture<'a, Result<Option<Showing>, Failure>>;
+    /// See [`Action::traces`].
+    fn traces(&self, undo: &Value) -> Option<Vec<Trace>>;
     /// See [`Action::effect`].
     fn effect<'a>(
         &'a self,
@@ -256,6 +265,10 @@ impl<A: Action> AnyAction for A {
         world: &'a World,
     ) -> BoxFuture<'a, Result<Option<Showing>, Failure>> {
         async move { Action::perform(self, &A::Undo::deserialize(undo)?, world).await }.boxed()
+    }
+
+    fn traces(&self, undo: &Value) -> Option<Vec<Trace>> {
+        A::traces(&A::Undo::deserialize(undo).ok()?)
     }
 
     fn effect<'a>(

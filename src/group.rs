@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     action::{Failure, Refusal, quoted},
+    journal::census::Trace,
     world::{
         World,
         host::{Process, ProcessId, Sent},
@@ -105,6 +106,11 @@ impl Groups {
             )
         };
         self.moved.iter().map(one).collect()
+    }
+
+    /// What of them could be left.
+    pub fn traces(&self) -> Vec<Trace> {
+        self.moved.iter().map(|it| Trace::Group(it.to.clone())).collect()
     }
 
     /// Makes the groups, says `knobs` to each (file and word), and moves the targets in.

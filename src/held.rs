@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     action::{Effect, Failure, Refusal, quoted},
+    journal::census::Trace,
     world::{
         World,
         host::{HostError, ProcessId, Signal, Told},
@@ -149,6 +150,12 @@ impl Nameless {
     /// How a person ends them.
     pub fn by_hand(&self) -> Vec<String> {
         vec![self.child.by_hand(), format!("rm -f {}", quoted(&self.name))]
+    }
+
+    /// What of them could be left.
+    pub fn traces(&self) -> Vec<Trace> {
+        let folder = self.name.rsplit_once('/').map_or("", |it| it.0);
+        vec![Trace::Folder(if folder.is_empty() { "/" } else { folder }.to_owned())]
     }
 
     /// Ends them.

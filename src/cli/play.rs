@@ -237,7 +237,11 @@ fn refused(why: &NoRun) -> Exit {
         other => refusal(other).to_owned(),
     };
     show::error(why, &help);
-    if matches!(why, NoRun::Residue(_)) { Exit::Residue } else { Exit::Refused }
+    if matches!(why, NoRun::Residue(_) | NoRun::Leftover(_)) {
+        Exit::Residue
+    } else {
+        Exit::Refused
+    }
 }
 
 fn refusal(why: &NoRun) -> &'static str {
@@ -249,6 +253,9 @@ fn refusal(why: &NoRun) -> &'static str {
         NoRun::State(_) => "name a folder that you may write with --state or HOLDFAST_STATE",
         NoRun::Residue(_) => "type `holdfast recover`",
         NoRun::Refused { .. } => "look with --dry-run; nothing was touched",
+        NoRun::Leftover(_) => {
+            "`drill status` and `chaos status` tell what that run did; take it away by hand"
+        }
         NoRun::NotNow(_) => "wait until it is so; nothing was touched",
         NoRun::Host(_)
         | NoRun::Waiting(_)

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     engine::counter::Lines,
-    evidence::say,
+    evidence::{residue, say},
     journal::{
         chain,
         course::{Course, Sort},
@@ -153,6 +153,11 @@ impl Progress {
                 format!("    {} put back in {took} ms", name(act))
             }
             Fact::Stuck { act, why } => format!("    {} COULD NOT BE PUT BACK: {why}", name(act)),
+            Fact::Residue(it) => residue::lines(it)
+                .into_iter()
+                .map(|it| format!("    {it}"))
+                .collect::<Vec<_>>()
+                .join("\n           "),
             Fact::Marked { mark, note } => match mark {
                 Mark::Detected => format!("    detected: {note}"),
                 Mark::Declared => format!("    declared: {note}"),

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::{
     action::{ActionKind, AnyAction, Effect, Failure, Plan, Refusal},
+    engine::residue,
     journal::entry::{Fact, Intent, OnVanish},
     verdict::Verdict,
     world::{World, host::HostError},
@@ -76,6 +77,7 @@ pub async fn prepare(
     let plan = action.plan(world).await;
     let Plan { undo, will, by_hand } =
         plan.map_err(|why| Stopped::Refused { name: (*name).to_owned(), why })?;
+    let traces = action.traces(&undo).map(|it| residue::watch(it, world));
     write(Fact::Intent(Box::new(Intent {
         act: *act,
         kind: kind.about.name.to_owned(),
@@ -87,6 +89,7 @@ pub async fn prepare(
         class: kind.class,
         on_vanish: *on_vanish,
         due_us: *due_us,
+        traces,
     })))?;
     Ok(undo)
 }

@@ -29,6 +29,13 @@ impl Left {
     pub fn clean(self) -> bool {
         self.stuck == 0
     }
+
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let unwritten = self.unwritten + other.unwritten;
+        Self { stuck: self.stuck + other.stuck, unwritten }
+    }
 }
 
 /// Undoes `open` in its order. What stands on purpose is kept; what cannot be undone is written

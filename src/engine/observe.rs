@@ -7,7 +7,7 @@ use std::{
     thread::JoinHandle,
 };
 
-use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use futures_util::{StreamExt as _, future::join_all, stream::FuturesUnordered};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -20,11 +20,13 @@ use crate::{
         load::{self, At},
         rows::{Cue, Row, Rows},
         sample::Sampler,
+        sites::{self, LocalSites},
         witness,
     },
     journal::{
         entry::{Fact, Look, Peek, ReadBack, Write},
         load::LoadRow,
+        site::SiteRows,
     },
     probe::{AnyProbe, Blind},
     script::{
@@ -32,6 +34,7 @@ use crate::{
         hypothesis::{Hypothesis, Sense},
         lines::{Script, Witness},
         load::Load,
+        sites::Site,
     },
     target::ProcessTarget,
     units::Span,
@@ -71,6 +74,8 @@ pub(super) struct Watch {
     pub(super) witness: Option<Witness>,
     /// Processes to sample.
     pub(super) processes: BTreeMap<String, ProcessTarget>,
+    /// Sites to read.
+    pub(super) sites: Vec<Site>,
     /// What is sent.
     pub(super) loads: Vec<Load>,
     /// The number of each load's first request.
@@ -119,6 +124,7 @@ impl Observer {
             probes: all.iter().map(asked).collect(),
             witness: script.witness.clone(),
             processes: script.processes.clone(),
+            sites: script.sites.clone(),
             loads: script.loads.clone(),
             load_first: before.load_first,
             run: run.to_owned(),
@@ -223,6 +229,7 @@ impl Observer {
                         to.push(it);
                     }
                 }
+                Row::Site(it) => taken.site(*it),
                 Row::Sample(it) => taken.facts.push(Fact::Sampled(it)),
             }
         }
@@ -258,11 +265,29 @@ struct Taken {
     writes: Vec<Write>,
     peeks: Vec<Peek>,
     reads: BTreeMap<Arc<str>, Vec<ReadBack>>,
+    sites: BTreeMap<(String, String), SiteRows>,
 }
 
 impl Taken {
+    /// Readings of one site and process are one line.
+    fn site(&mut self, more: SiteRows) {
+        let key = (more.site.clone(), more.process.clone());
+        match self.sites.get_mut(&key) {
+            Some(sum) => {
+                sum.rows.extend(more.rows);
+                sum.missing.extend(more.missing);
+                sum.blind = more.blind.or(sum.blind.take());
+                sum.clock_error_us = sum.clock_error_us.max(more.clock_error_us);
+            }
+            None => {
+                self.sites.insert(key, more);
+            }
+        }
+    }
+
     fn facts(self) -> Vec<Fact> {
-        let Self { mut facts, mut writes, peeks, reads } = self;
+        let Self { mut facts, mut writes, peeks, reads, sites } = self;
+        facts.extend(sites.into_values().map(|it| Fact::Site(Box::new(it))));
         if !writes.is_empty() {
             writes.sort_by_key(|it| it.0);
             facts.push(Fact::Writes { rows: writes });
@@ -300,8 +325,14 @@ fn look_all(
         for (n, asked) in watch.probes.into_iter().enumerate() {
             tasks.spawn(look(n, asked, world.clone(), rows.clone()));
         }
-        let sampler = Sampler::new(watch.processes, watch.meter, world.clone());
+        let local = LocalSites::new(&watch.sites);
+        let sampler = Sampler::new((watch.processes, local), watch.meter, world.clone());
         let sampling = sampler.run(rows.clone(), end.clone());
+        let elsewhere =
+            watch.sites.into_iter().filter_map(|it| Some((it.planned.name, it.remote?)));
+        let elsewhere = elsewhere
+            .map(|it| sites::watch(it, world.clone(), rows.clone(), end.clone()))
+            .collect::<Vec<_>>();
         if let Some(it) = watch.witness {
             let names = (watch.run, watch.first);
             tasks.spawn(witness::witness(it, names, (world.clone(), rows.clone()), cue));
@@ -313,7 +344,7 @@ fn look_all(
             }
             tasks.shutdown().await;
         };
-        tokio::join!(sampling, looking);
+        tokio::join!(sampling, looking, join_all(elsewhere));
     });
     // A file that hangs must not keep a run from its end.
     runtime.shutdown_background();

@@ -13,7 +13,7 @@ use crate::{
         desk::Desk,
         load,
         observe::once,
-        past, perform,
+        past, perform, residue,
         windows::{fault_windows, looked_during},
     },
     journal::entry::{Entry, Fact, Look, Mark, When},
@@ -327,13 +327,24 @@ async fn read_back(desk: &Desk) -> Result<(), Halt> {
 
 /// Goes back. The word to stop is not heeded here: going back is what it asks for.
 async fn recover(desk: &Desk) -> Left {
-    if desk.fold(crate::journal::fold::outstanding).is_empty() {
-        return Left::default();
+    let mut left = Left::default();
+    if !desk.fold(crate::journal::fold::outstanding).is_empty() {
+        note(desk, Fact::PhaseBegan { phase: "recover".to_owned() });
+        left = desk.back_all().await;
+        note(desk, Fact::PhaseEnded { phase: "recover".to_owned() });
     }
-    note(desk, Fact::PhaseBegan { phase: "recover".to_owned() });
-    let left = desk.back_all().await;
-    note(desk, Fact::PhaseEnded { phase: "recover".to_owned() });
-    left
+    left.and(check(desk).await)
+}
+
+/// Looks what still stands, after the last undo.
+async fn check(desk: &Desk) -> Left {
+    let entries = desk.fold(<[Entry]>::to_vec);
+    let Some(found) = residue::check(&desk.run, &entries, &desk.world).await else {
+        return Left::default();
+    };
+    let stuck = u32::try_from(found.left.len()).unwrap_or(u32::MAX);
+    let written = residue::facts(found).into_iter().try_for_each(|it| desk.write(it));
+    Left { stuck, unwritten: u32::from(written.is_err()) }
 }
 
 /// What must stay true was true while faults stood, and is true again afterwards.

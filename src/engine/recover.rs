@@ -7,6 +7,7 @@ use crate::{
         back::{Left, back},
         index::Keeper,
         kit::Kit,
+        residue,
         veil::veiled,
     },
     evidence::{fold as evidence, folder, seal},
@@ -149,7 +150,9 @@ pub(super) async fn take_over(
     let Some(began) = fold::began(&lines.entries) else {
         return close(state, run, Healed::Nothing);
     };
-    let waits = then == Then::Wait && began.kind == RunKind::Drill;
+    // A drill that was ended has only lost its last word: there is nothing to resume.
+    let waits =
+        then == Then::Wait && began.kind == RunKind::Drill && !fold::aborted(&lines.entries);
     // The power may have gone between the journal's line and the index's.
     let mut keeper = Keeper::open(state, run, world.clock.stamp());
     for it in &lines.entries {
@@ -183,11 +186,21 @@ pub(super) async fn take_over(
     let told = write(Fact::TakenOver { by, why: why.to_owned() })
         .and_then(|()| write(Fact::Anchor(Anchor::now(world))));
     let names = (run, kit.actions.as_slice());
-    let Left { stuck, unwritten } = back(open, names, world, &mut write).await;
+    let Left { stuck, mut unwritten } = back(open, names, world, &mut write).await;
     if stuck > 0 {
         let mut still = fold::outstanding(journal.entries());
         still.retain(|it| it.on_vanish == OnVanish::Heal);
         return Healed::Stuck { by_hand: still.into_iter().flat_map(|it| it.by_hand).collect() };
+    }
+    // What a drill did on purpose stands until it ends, and is looked for then.
+    if !waits && let Some(found) = residue::check(run, journal.entries(), world).await {
+        let by_hand: Vec<String> = found.left.iter().flat_map(|it| it.by_hand.clone()).collect();
+        let mut write = |fact| put(veiled(fact, &world.secrets), (&mut journal, &mut keeper));
+        let all = residue::facts(found);
+        unwritten += u32::from(all.into_iter().try_for_each(&mut write).is_err());
+        if !by_hand.is_empty() {
+            return Healed::Stuck { by_hand };
+        }
     }
     if waits {
         return match told {

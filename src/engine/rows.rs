@@ -9,6 +9,7 @@ use crate::{
         entry::{Look, Peek, ReadBack, Write},
         load::LoadRow,
         sample::Sample,
+        site::SiteRows,
     },
     probe::Blind,
 };
@@ -33,6 +34,8 @@ pub(super) enum Row {
     Load(usize, LoadRow),
     /// By the sampler.
     Sample(Box<Sample>),
+    /// By who reads a site.
+    Site(Box<SiteRows>),
 }
 
 /// What the witness is told.

@@ -15,11 +15,13 @@ use crate::{
         observe::{Before, Observer},
         play::{Halt, Played, play},
         recover::{self, Healed},
+        residue,
     },
     evidence::fold as evidence,
     journal::{
         began::{Approval, Began, PlannedWitness},
         book::Journal,
+        census::Census,
         entry::{Fact, Family},
         index::RunKind,
     },
@@ -85,6 +87,9 @@ pub enum NoRun {
     /// Earlier runs left something that could not be taken down.
     #[error("run {0} left something that still stands: `holdfast recover` tells what to do")]
     Residue(String),
+    /// An earlier run has ended, and something that bears its name stands all the same.
+    #[error("something that bears the name of an earlier run still stands: {}", .0.join("; "))]
+    Leftover(Vec<String>),
     /// A drill waits to be resumed.
     #[error("the drill {0} waits: its runner vanished, and what it did on purpose stands")]
     Waiting(String),
@@ -175,6 +180,10 @@ pub async fn run(
             tracing::warn!("run {run} had not ended: {undone} acts of it were taken down");
         }
     }
+    let there = residue::census(&world);
+    if let Some(what) = residue::of_earlier_runs(&there, state, &world) {
+        return Err(NoRun::Leftover(what));
+    }
     let bounds = bounds(script, order.seed);
     let seed = bounds.seed;
     let world = world.bounded(bounds).knowing(Arc::clone(&script.secrets.secrets));
@@ -202,7 +211,7 @@ pub async fn run(
     desk.tell_by(teller);
     desk.set_folder(state.run(&id));
     desk.counter.rehearse(order.rehearse);
-    if let Err(why) = fix(order, (&desk, seed), &world) {
+    if let Err(why) = fix(order, (&desk, seed, there), &world) {
         state.abandon(&id);
         return Err(why.into());
     }
@@ -219,12 +228,17 @@ fn begin(state: &StateFolder, id: &str, world: &World) -> Result<Journal, NoRun>
 }
 
 /// Writes down all that is fixed before anything is touched.
-fn fix(order: &Order<'_>, (desk, seed): (&Desk, u64), world: &World) -> Result<(), HostError> {
+fn fix(
+    order: &Order<'_>,
+    (desk, seed, there): (&Desk, u64, Census),
+    world: &World,
+) -> Result<(), HostError> {
     desk.keep(Keeper::open(order.state, &desk.run, world.clock.stamp()));
     desk.anchor()?;
     let environment = world.rules.environment.map(|it| it.word().to_owned());
     let began = Began { environment, ..began(order, &desk.run, seed) };
-    desk.write(Fact::Began(Box::new(began)))
+    desk.write(Fact::Began(Box::new(began)))?;
+    desk.write(Fact::Census(Box::new(there)))
 }
 
 /// Nothing is begun before the guardian watches and the observer looks.
@@ -343,6 +357,7 @@ fn began(order: &Order<'_>, id: &str, seed: u64) -> Began {
             .chain(script.loads.iter().filter_map(Load::hypothesis))
             .collect(),
         loads: script.loads.iter().map(Load::planned).collect(),
+        sites: script.sites.iter().map(|it| it.planned.clone()).collect(),
         objectives: script.objectives.clone(),
         witness: script.witness.as_ref().map(|it| PlannedWitness {
             target: it.ledger.target(),

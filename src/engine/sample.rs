@@ -8,6 +8,7 @@ use crate::{
     engine::{
         kit::FindMeter,
         rows::{Row, Rows},
+        sites::LocalSites,
     },
     journal::{
         index::EnergyFigures,
@@ -29,6 +30,7 @@ const EVERY: Duration = Duration::from_millis(250);
 /// Samples, and keeps what differences are taken from.
 pub(super) struct Sampler {
     processes: BTreeMap<String, ProcessTarget>,
+    sites: LocalSites,
     world: World,
     roots: Roots,
     /// Or why there is none.
@@ -43,7 +45,7 @@ pub(super) struct Sampler {
 impl Sampler {
     /// Nothing is looked at yet.
     pub(super) fn new(
-        processes: BTreeMap<String, ProcessTarget>,
+        (processes, sites): (BTreeMap<String, ProcessTarget>, LocalSites),
         meter: FindMeter,
         world: World,
     ) -> Self {
@@ -51,7 +53,7 @@ impl Sampler {
         let roots = Roots::new(at("/proc"), at("/sys"), at("/"));
         let meter = meter(&roots);
         let (energy, measured_us, before) = (None, None, BTreeMap::new());
-        Self { processes, world, roots, meter, energy, measured_us, before }
+        Self { processes, sites, world, roots, meter, energy, measured_us, before }
     }
 
     /// Samples until `end` says so, and then once more: the last stretch counts, too.
@@ -72,6 +74,7 @@ impl Sampler {
             let Usage { cpu_ratio, memory_used_bytes } = load.host();
             let energy_blind = self.measure(at_us).err();
             let processes = self.uses(&mut load, at_us);
+            self.sites.read(&self.world, &rows, ended);
             rows.put(Row::Sample(Box::new(Sample {
                 at_us,
                 cpu_ratio,

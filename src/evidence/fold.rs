@@ -16,11 +16,13 @@ use crate::{
         scale::{Clocks, Scale},
         shown,
         sides::{self, Reads},
+        sites::{self, Sites},
         terms::{self, Level, Term},
         timeline::Timeline,
     },
     journal::{
         began::{Began, Objectives, PlannedHypothesis, PlannedPhase, PlannedWitness},
+        census::Residue,
         entry::{Anchor, Entry, Fact, When},
     },
     verdict::Verdict,
@@ -58,11 +60,17 @@ pub struct Evidence {
     pub whole: Use,
     /// What each phase used, in the order of the timeline's phases.
     pub phases: Vec<Use>,
+    /// What the sites used that the run names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sites: Option<Sites>,
     /// Samples of the machine.
     pub points: Vec<Point>,
     /// What was sent while it was played.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub loads: Vec<Load>,
+    /// What was found when everything had been put back; none if nobody looked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub residue: Option<Residue>,
     /// How the clocks behaved.
     pub clocks: Clocks,
 }
@@ -165,6 +173,8 @@ struct Draft<'a> {
     judged: Vec<(&'a str, Judgement)>,
     points: Vec<Point>,
     course: course::Draft,
+    residue: Option<Residue>,
+    sites: sites::Draft<'a>,
     stated: Option<Stated>,
     last_us: i64,
 }
@@ -188,6 +198,8 @@ impl<'a> Draft<'a> {
             judged: Vec::new(),
             points: Vec::new(),
             course: course::Draft::default(),
+            residue: None,
+            sites: sites::Draft::of(began.map(|it| it.1)),
             stated: None,
             last_us: 0,
         };
@@ -241,6 +253,12 @@ impl<'a> Draft<'a> {
             let at_us = self.scale.at(sample.at_us);
             self.points.push(Point { at_us, sample: (**sample).clone() });
         }
+        if let Fact::Residue(found) = &entry.fact {
+            self.residue = Some((**found).clone());
+        }
+        if let Fact::Site(more) = &entry.fact {
+            self.sites.meet(more, &self.scale);
+        }
         if let Fact::Ended { verdict, why } = &entry.fact {
             self.stated = Some(Stated { verdict: *verdict, why: why.clone() });
         }
@@ -251,6 +269,8 @@ impl<'a> Draft<'a> {
         let run = self.run(say::count(entries.len()));
         let drill = self.drill();
         let (whole, phases) = energy::uses(&self.timeline.phases, &self.points, self.last_us);
+        self.sites.samples(&self.points, self.began);
+        let sites = sites::sites(&self.sites, &self.timeline.phases, self.last_us);
         let planned = self.began.map(|it| it.plan.clone()).unwrap_or_default();
         let played = |it: &PlannedPhase| self.timeline.phases.iter().any(|p| p.name == it.phase);
         Evidence {
@@ -265,6 +285,8 @@ impl<'a> Draft<'a> {
             whole,
             phases,
             loads: load::loads(entries, &self.timeline.acts, &self.scale),
+            residue: self.residue,
+            sites,
             clocks: self.scale.clocks(),
             points: self.points,
             timeline: self.timeline,

@@ -42,6 +42,10 @@ pub(crate) fn reasons(evidence: &Evidence, ended: bool) -> Vec<Reason> {
         reasons.push((Verdict::Inconclusive, "nothing was judged".to_owned()));
     }
     reasons.extend(evidence.timeline.acts.iter().flat_map(|it| act(it, ended)));
+    // What is left of an act that is known makes that act stuck.
+    let left = evidence.residue.iter().flat_map(|it| &it.left).filter(|it| it.act.is_none());
+    reasons
+        .extend(left.map(|it| (Verdict::Fail, format!("of this run still stands: {}", it.what))));
     for phase in &evidence.not_exercised {
         let why = format!("phase “{}” was planned and not exercised", phase.phase);
         reasons.push((Verdict::Inconclusive, why));

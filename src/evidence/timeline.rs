@@ -212,6 +212,8 @@ impl Timeline {
             }
             Fact::Began(_)
             | Fact::Anchor(_)
+            | Fact::Census(_)
+            | Fact::Residue(_)
             | Fact::Course(_)
             | Fact::Looks { .. }
             | Fact::Judged { .. }
@@ -220,6 +222,7 @@ impl Timeline {
             | Fact::Peeks { .. }
             | Fact::Reads { .. }
             | Fact::Sampled(_)
+            | Fact::Site(_)
             | Fact::Ended { .. } => {}
         }
     }
@@ -307,6 +310,8 @@ fn number(fact: &Fact) -> Option<u32> {
         | Fact::Stuck { act, .. } => Some(*act),
         Fact::Began(_)
         | Fact::Anchor(_)
+        | Fact::Census(_)
+        | Fact::Residue(_)
         | Fact::PhaseBegan { .. }
         | Fact::PhaseEnded { .. }
         | Fact::Intent(_)
@@ -319,6 +324,7 @@ fn number(fact: &Fact) -> Option<u32> {
         | Fact::Peeks { .. }
         | Fact::Reads { .. }
         | Fact::Sampled(_)
+        | Fact::Site(_)
         | Fact::Aborted { .. }
         | Fact::TakenOver { .. }
         | Fact::Ended { .. } => None,

@@ -10,11 +10,12 @@ use crate::{
     action::{Action, Effect, Failure, Plan, Refusal},
     group::{Groups, Version},
     held::Held,
-    journal::entry::UndoClass,
+    journal::{census::Trace, entry::UndoClass},
     target::{Targets, named},
     units::Percent,
     world::{
         World,
+        host::ProcessId,
         linux::held::{arg, still},
     },
 };
@@ -34,7 +35,12 @@ pub(crate) enum Throttled {
     /// By a quota of the kernel's.
     Group(Groups),
     /// By a child of ours that lets them run and stand still by turns.
-    Turns { child: Held, targets: Vec<String> },
+    Turns {
+        child: Held,
+        targets: Vec<String>,
+        #[serde(default)]
+        who: Vec<ProcessId>,
+    },
 }
 
 /// The length of the kernel's accounting period, in microseconds.
@@ -78,7 +84,11 @@ impl Action for CpuThrottle {
                 100 - self.percent.get()
             ),
             by_hand: vec![child.by_hand()],
-            undo: Throttled::Turns { child, targets },
+            undo: Throttled::Turns {
+                child,
+                targets,
+                who: found.into_iter().map(|it| it.id).collect(),
+            },
         })
     }
 
@@ -95,7 +105,7 @@ impl Action for CpuThrottle {
                 };
                 groups.confine(&knobs, world)
             }
-            Throttled::Turns { child, targets } => {
+            Throttled::Turns { child, targets, .. } => {
                 let percent = [self.percent.get().to_string()];
                 let args: Vec<String> = percent.into_iter().chain(targets.clone()).collect();
                 child.stand(Self::ABOUT.name, &args, world).await
@@ -116,6 +126,13 @@ impl Action for CpuThrottle {
             }
             Throttled::Turns { child, .. } => child.effect(world),
         }
+    }
+
+    fn traces(undo: &Throttled) -> Option<Vec<Trace>> {
+        Some(match undo {
+            Throttled::Group(groups) => groups.traces(),
+            Throttled::Turns { who, .. } => who.iter().cloned().map(Trace::Stopped).collect(),
+        })
     }
 
     async fn undo(undo: &Throttled, world: &World) -> Result<(), Failure> {

@@ -9,7 +9,7 @@ use crate::{
     about::About,
     action::{Action, Effect, Failure, Plan, Refusal},
     held::Nameless,
-    journal::entry::UndoClass,
+    journal::{census::Trace, entry::UndoClass},
     units::{Amount, Size},
     world::{
         World,
@@ -78,6 +78,10 @@ impl Action for DiskFill {
 
     async fn effect(filled: &Nameless, world: &World) -> Result<Effect, Failure> {
         filled.child.effect(world)
+    }
+
+    fn traces(filled: &Nameless) -> Option<Vec<Trace>> {
+        Some(filled.traces())
     }
 
     async fn undo(filled: &Nameless, world: &World) -> Result<(), Failure> {

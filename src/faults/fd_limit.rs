@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     about::{About, Need},
     action::{Action, Effect, Failure, Plan, Refusal},
-    journal::entry::UndoClass,
+    journal::{census::Trace, entry::UndoClass},
     target::{Targets, named},
     world::{World, host::ProcessId},
 };
@@ -83,6 +83,11 @@ impl Action for FdLimit {
             }
         }
         Ok(Effect::Seen(format!("{} have a limit of {}", limited.had.len(), limited.limit)))
+    }
+
+    fn traces(limited: &Limited) -> Option<Vec<Trace>> {
+        let one = |who: &ProcessId| Trace::Descriptors { who: who.clone(), ours: limited.limit };
+        Some(limited.had.iter().map(|it| one(&it.0)).collect())
     }
 
     async fn undo(limited: &Limited, world: &World) -> Result<(), Failure> {

@@ -11,7 +11,11 @@ use crate::{
     about::About,
     action::{Action, Effect, Failure, Plan, Refusal, quoted},
     held::beside,
-    journal::entry::UndoClass,
+    journal::{
+        census::{Made, Trace},
+        chain,
+        entry::UndoClass,
+    },
     units::HOLE,
     world::{World, fabric::Facts},
 };
@@ -155,6 +159,17 @@ impl Action for FileFault {
             }
             (_, _) => Effect::NotSeen(format!("{} is not as we made it", it.path)),
         })
+    }
+
+    fn traces(it: &Harmed) -> Option<Vec<Trace>> {
+        let ours = match &it.how {
+            How::Gone => Made::Absent,
+            How::Instead(text) => Made::Content(chain::hash(text.as_bytes())),
+            How::Mode(mode) => Made::Mode(*mode),
+        };
+        let folder = it.aside.rsplit_once('/').map_or("", |it| it.0);
+        let folder = if folder.is_empty() { "/" } else { folder }.to_owned();
+        Some(vec![Trace::File { path: it.path.clone(), ours }, Trace::Folder(folder)])
     }
 
     async fn undo(it: &Harmed, world: &World) -> Result<(), Failure> {

@@ -9,7 +9,7 @@ use crate::{
     about::About,
     action::{Action, Effect, Failure, Plan, Refusal},
     held::Nameless,
-    journal::entry::UndoClass,
+    journal::{census::Trace, entry::UndoClass},
     units::Percent,
     world::{
         World,
@@ -144,6 +144,10 @@ impl Action for InodeFill {
 
     async fn effect(filled: &Nameless, world: &World) -> Result<Effect, Failure> {
         filled.child.effect(world)
+    }
+
+    fn traces(filled: &Nameless) -> Option<Vec<Trace>> {
+        Some(filled.traces())
     }
 
     async fn undo(filled: &Nameless, world: &World) -> Result<(), Failure> {

@@ -10,7 +10,7 @@ use crate::{
     about::{About, Need},
     action::{Action, Effect, Failure, Plan, Refusal},
     group::{Groups, Version},
-    journal::entry::UndoClass,
+    journal::{census::Trace, entry::UndoClass},
     target::{Targets, named},
     units::Size,
     world::World,
@@ -106,6 +106,10 @@ impl Action for IoThrottle {
             (from, since) = (now, Instant::now());
         }
         Ok(last)
+    }
+
+    fn traces(slowed: &Slowed) -> Option<Vec<Trace>> {
+        Some(slowed.groups.traces())
     }
 
     async fn undo(slowed: &Slowed, world: &World) -> Result<(), Failure> {

@@ -8,7 +8,7 @@ use crate::{
     action::{Action, Effect, Failure, Plan, Refusal},
     group::{Groups, Version},
     held::ACTS,
-    journal::entry::UndoClass,
+    journal::{census::Trace, entry::UndoClass},
     target::{Targets, named},
     units::Size,
     world::World,
@@ -79,6 +79,10 @@ impl Action for MemoryLimit {
             "in {:?} no target reached its limit: of {limit:?} bytes, {taken:?} are taken",
             ACTS.1 * ACTS.0
         )))
+    }
+
+    fn traces(groups: &Groups) -> Option<Vec<Trace>> {
+        Some(groups.traces())
     }
 
     async fn undo(groups: &Groups, world: &World) -> Result<(), Failure> {

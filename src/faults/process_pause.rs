@@ -10,7 +10,7 @@ use crate::{
     about::{About, Need},
     action::{Action, Effect, Failure, Plan, Refusal},
     held::Held,
-    journal::entry::UndoClass,
+    journal::{census::Trace, entry::UndoClass},
     target::{Targets, may_signal, named},
     world::{
         World,
@@ -131,6 +131,10 @@ impl Action for ProcessPause {
             }
         }
         Ok(Effect::Seen(format!("{all} of {all} stopped")))
+    }
+
+    fn traces(undo: &Paused) -> Option<Vec<Trace>> {
+        Some(undo.paused.iter().cloned().map(Trace::Stopped).collect())
     }
 
     async fn undo(undo: &Paused, world: &World) -> Result<(), Failure> {

@@ -9,7 +9,7 @@ use crate::{
     about::{About, Need},
     action::{Action, Effect, Failure, Plan, Refusal},
     held::Held,
-    journal::entry::UndoClass,
+    journal::{census::Trace, entry::UndoClass},
     target::{ProcessTarget, named, one},
     units::{Percent, Span},
     world::{
@@ -127,6 +127,10 @@ impl Action for SyscallFault {
 
     async fn effect(it: &Traced, world: &World) -> Result<Effect, Failure> {
         it.children.counted("calls were harmed", world).await
+    }
+
+    fn traces(undo: &Traced) -> Option<Vec<Trace>> {
+        Some(undo.targets.iter().cloned().map(Trace::Stopped).collect())
     }
 
     async fn undo(it: &Traced, world: &World) -> Result<(), Failure> {

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    journal::{entry::When, exercise::CoursePlan, index::RunKind, load::PlannedLoad},
+    journal::{
+        entry::When, exercise::CoursePlan, index::RunKind, load::PlannedLoad, site::PlannedSite,
+    },
     world::{linux::facts::HostFacts, secrets::SecretSource},
 };
 
@@ -65,6 +67,9 @@ pub struct Began {
     /// What is sent meanwhile.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub loads: Vec<PlannedLoad>,
+    /// Where the service runs, or could.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sites: Vec<PlannedSite>,
     /// What the machine is for, if its people have said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,

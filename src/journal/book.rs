@@ -68,10 +68,15 @@ fn care(fact: &Fact) -> Care {
         | Fact::Writes { .. }
         | Fact::Peeks { .. }
         | Fact::Reads { .. }
-        | Fact::Sampled(_) => Care::Loose,
+        | Fact::Sampled(_)
+        | Fact::Site(_) => Care::Loose,
         // What is done to the world, and the last word, are synced, and these with them.
-        Fact::PhaseBegan { .. } | Fact::PhaseEnded { .. } | Fact::Judged { .. } => Care::Soon,
+        Fact::Census(_)
+        | Fact::PhaseBegan { .. }
+        | Fact::PhaseEnded { .. }
+        | Fact::Judged { .. } => Care::Soon,
         Fact::Anchor(_)
+        | Fact::Residue(_)
         | Fact::Applied { .. }
         | Fact::Failed { .. }
         | Fact::Effect { .. }

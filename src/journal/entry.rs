@@ -8,7 +8,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    journal::{began::Began, course::Course, load::LoadRow, sample::Sample, showing::Showing},
+    journal::{
+        began::Began,
+        census::{Census, Residue},
+        course::Course,
+        load::LoadRow,
+        sample::Sample,
+        showing::Showing,
+        site::SiteRows,
+    },
     verdict::Verdict,
     world::World,
 };
@@ -46,6 +54,10 @@ pub enum Fact {
     /// What the clocks said, all at once. Written by each writer first, then every minute and at
     /// the end.
     Anchor(Anchor),
+    /// What was there before the first act.
+    Census(Box<Census>),
+    /// What was there when everything had been put back.
+    Residue(Box<Residue>),
     /// A phase began.
     PhaseBegan {
         /// Its name.
@@ -165,6 +177,8 @@ pub enum Fact {
     },
     /// How busy the machine was, and what it used.
     Sampled(Box<Sample>),
+    /// What a site had used by then.
+    Site(Box<SiteRows>),
     /// The run was told to stop early, or stopped itself.
     Aborted {
         /// Why.

@@ -35,12 +35,21 @@ pub struct Open {
 
 /// Acts that may stand, newest first: every intent that was neither undone nor kept.
 pub fn outstanding(entries: &[Entry]) -> Vec<Open> {
-    let mut open: Vec<Open> = Vec::new();
+    let (mut open, mut intents): (Vec<Open>, Vec<&Intent>) = (Vec::new(), Vec::new());
     for entry in entries {
         match &entry.fact {
-            Fact::Intent(it) => open.push(opened(it)),
+            Fact::Intent(it) => {
+                intents.push(it);
+                open.push(opened(it));
+            }
             Fact::Applied { act, .. } => change(&mut open, *act, |it| it.applied = true),
-            Fact::Stuck { act, .. } => change(&mut open, *act, |it| it.stuck = true),
+            Fact::Stuck { act, .. } => {
+                // Its undo went through, and something of it was found to stand all the same.
+                if !open.iter().any(|it| it.act == *act) {
+                    open.extend(intents.iter().find(|it| it.act == *act).map(|it| opened(it)));
+                }
+                change(&mut open, *act, |it| it.stuck = true);
+            }
             Fact::Undone { act, .. } | Fact::Kept { act } => open.retain(|it| it.act != *act),
             _ => {}
         }
@@ -136,6 +145,13 @@ pub fn suspended(entries: &[Entry]) -> bool {
         && over > entries.iter().rposition(resumed)
         && !ended(entries)
         && !outstanding(entries).iter().any(stands)
+}
+
+/// Somebody or something ended the run before its time, and nobody resumed it after that.
+pub fn aborted(entries: &[Entry]) -> bool {
+    let last = |is: fn(&Fact) -> bool| entries.iter().rposition(|it| is(&it.fact));
+    let aborted = last(|it| matches!(it, Fact::Aborted { .. }));
+    aborted > last(|it| matches!(it, Fact::Course(Course::Resumed(_))))
 }
 
 /// The run has said its last word.

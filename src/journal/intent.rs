@@ -4,6 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::journal::census::Watched;
+
 /// What is about to be done, and how to go back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Intent {
@@ -28,6 +30,9 @@ pub struct Intent {
     /// The instant for which it is planned; none if it is done as soon as this is on disk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_us: Option<u64>,
+    /// What it may leave behind, and how that was before; none if only its undo could say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traces: Option<Vec<Watched>>,
 }
 
 /// The two families of actions.

@@ -2,6 +2,7 @@
 
 pub mod began;
 pub mod book;
+pub mod census;
 pub mod chain;
 pub mod course;
 pub mod entry;
@@ -12,3 +13,4 @@ mod intent;
 pub mod load;
 pub mod sample;
 pub mod showing;
+pub mod site;

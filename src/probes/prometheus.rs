@@ -1,6 +1,6 @@
 //! What does Prometheus say?
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -12,7 +12,8 @@ use crate::{
     units::Span,
     world::{
         World,
-        web::{Ask, BODY_MAX, Method},
+        promql::{self, index, sample},
+        web::{Ask, Method},
     },
 };
 
@@ -45,10 +46,9 @@ impl Probe for Prometheus {
         &["value", "series", "min", "max", "sum", "labels", "latency_ms"];
 
     async fn look(&self, world: &World) -> Result<Reading, Blind> {
-        let base = self.url.trim_end_matches('/');
         let ask = Ask {
             method: Method::Get,
-            url: format!("{base}/api/v1/query?query={}", encoded(&self.query)),
+            url: promql::now(&self.url, &self.query),
             headers: self.headers.clone(),
             body: None,
             timeout: self.timeout.duration(),
@@ -56,12 +56,7 @@ impl Probe for Prometheus {
         let from = world.clock.now_us();
         let answer = world.web.ask(ask).await.map_err(|why| Blind(why.to_string()))?;
         let latency = Datum::since(from, world);
-        if answer.body.len() >= BODY_MAX {
-            return Err(Blind("the answer is longer than 1 MiB: ask for fewer series".to_owned()));
-        }
-        let said: Value = serde_json::from_slice(&answer.body).map_err(|_| {
-            Blind(format!("{base} answered {} and no JSON: is it Prometheus?", answer.status))
-        })?;
+        let said = promql::said(&self.url, &answer).map_err(Blind)?;
         let mut reading = judge(&said).map_err(Blind)?;
         reading.insert("latency_ms", latency);
         Ok(Reading(reading))
@@ -70,23 +65,15 @@ impl Probe for Prometheus {
 
 /// What an answer of the API says (<https://prometheus.io/docs/prometheus/latest/querying/api/>).
 fn judge(said: &Value) -> Result<BTreeMap<&'static str, Datum>, String> {
-    let text = |field: &str| said.get(field).and_then(Value::as_str).unwrap_or_default();
-    if text("status") != "success" {
-        return Err(format!("it says {}: {}", text("errorType"), text("error")));
-    }
-    let data = said.get("data").unwrap_or(&Value::Null);
-    let result = data.get("result").unwrap_or(&Value::Null);
-    let series: Vec<(&Value, f64)> = match data.get("resultType").and_then(Value::as_str) {
-        Some("scalar") => vec![(&Value::Null, sample(result)?)],
-        Some("vector") => {
+    let (kind, result) = promql::result(said)?;
+    let series: Vec<(&Value, f64)> = match kind {
+        "scalar" => vec![(&Value::Null, sample(result)?)],
+        "vector" => {
             let all = result.as_array().map_or(&[][..], Vec::as_slice);
             let one = |it| Ok((index(it, "metric"), sample(index(it, "value"))?));
             all.iter().map(one).collect::<Result<_, String>>()?
         }
-        other => {
-            let kind = other.unwrap_or("nothing");
-            return Err(format!("the query brings a {kind}, not a value at one instant"));
-        }
+        kind => return Err(format!("the query brings a {kind}, not a value at one instant")),
     };
     let mut reading = BTreeMap::from([("series", Datum::count(series.len()))]);
     // Of several series, none is the value: a hypothesis that needs one is to aggregate.
@@ -101,33 +88,6 @@ fn judge(said: &Value) -> Result<BTreeMap<&'static str, Datum>, String> {
         reading.insert("sum", Datum::Number(values().sum()));
     }
     Ok(reading)
-}
-
-fn index<'a>(it: &'a Value, field: &str) -> &'a Value {
-    it.get(field).unwrap_or(&Value::Null)
-}
-
-/// A sample is `[time, "value"]`.
-fn sample(it: &Value) -> Result<f64, String> {
-    let text = it.get(1).and_then(Value::as_str).unwrap_or_default();
-    let value = match text {
-        "+Inf" => Ok(f64::INFINITY),
-        "-Inf" => Ok(f64::NEG_INFINITY),
-        other => other.parse(),
-    };
-    value.map_err(|_| format!("`{text}` is no value"))
-}
-
-/// As a query string takes it.
-fn encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut out, it| {
-        if it.is_ascii_alphanumeric() || b"-._~".contains(&it) {
-            out.push(char::from(it));
-        } else {
-            write!(out, "%{it:02X}").expect("a string takes any text");
-        }
-        out
-    })
 }
 
 #[cfg(test)]
@@ -162,6 +122,5 @@ mod tests {
         let error = json!({"status": "error", "errorType": "bad_data", "error": "parse error"});
         assert_eq!(judge(&error).unwrap_err(), "it says bad_data: parse error");
         assert!(judge(&json!([])).is_err());
-        assert_eq!(encoded("up{a=\"b c\"}"), "up%7Ba%3D%22b%20c%22%7D");
     }
 }

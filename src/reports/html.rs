@@ -6,6 +6,7 @@ mod plot;
 mod road;
 mod sent;
 mod shown;
+mod sites;
 mod tables;
 
 use crate::{about::About, evidence::fold::Evidence, report::ReportKind};

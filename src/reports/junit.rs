@@ -9,6 +9,7 @@ use crate::{
         fold::Evidence,
         judge::when,
         say::{self, Answer},
+        shown,
         timeline::{Act, ActState},
     },
     report::ReportKind,
@@ -92,6 +93,13 @@ fn cases(evidence: &Evidence) -> Vec<Case> {
         }));
     }
     all.extend(evidence.course.iter().flat_map(|it| &it.steps).map(step));
+    all.extend(shown::acts(&evidence.timeline).map(|(act, showing)| Case {
+        class: "shown",
+        name: act.name.clone(),
+        answer: shown::verdict(act).unwrap_or(showing.verdict).into(),
+        why: showing.why.clone(),
+        more: shown::lines(act).join("\n"),
+    }));
     all.push(healing(evidence));
     let seen = all.iter().filter_map(|it| it.answer.verdict()).max().unwrap_or(Verdict::Pass);
     // What weighs on the run beside all that: an act that was not seen to act, a phase that was not

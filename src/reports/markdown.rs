@@ -8,10 +8,15 @@ use crate::{
         fold::{Drill, Evidence},
         judge::when,
         load::HEADS,
-        method, say, seal, shown,
+        method, residue, say, seal, shown,
+        sites::Sites,
     },
     report::ReportKind,
-    reports::road,
+    reports::{
+        road,
+        service::{LAG, LEVELS, head as both, lag, levels},
+        sites::{FIGURES, USES, figures as of_sites, stretches, unavailable, uses},
+    },
 };
 
 /// This form.
@@ -31,13 +36,16 @@ fn render(evidence: &Evidence) -> Vec<u8> {
     if let Some(drill) = &evidence.drill {
         text += &figures(evidence, drill);
         text += &split(drill);
+        text += &service(drill);
         text += &ledger(drill);
     }
     text += &evidence.course.as_ref().map(course).unwrap_or_default();
     text += &hypotheses(evidence);
     text += &loads(evidence);
     text += &phases(evidence);
+    text += &evidence.sites.as_ref().map(places).unwrap_or_default();
     text += &acts(evidence);
+    text += &left(evidence);
     text += &showings(evidence);
     text += &ends(evidence);
     text.into_bytes()
@@ -177,11 +185,44 @@ fn ledger(drill: &Drill) -> String {
     "## What became of every write\n\n".to_owned() + &table(&["Class", "Writes"], &rows)
 }
 
+/// Cells that hold what others wrote.
+fn cells<const N: usize>(rows: Vec<[String; N]>) -> Vec<Vec<String>> {
+    rows.into_iter().map(|row| row.iter().map(|it| plain(it)).collect()).collect()
+}
+
+/// A heading and a table; nothing if there are no rows.
+fn titled<const N: usize>(
+    title: &str,
+    heads: &[(&str, &str); N],
+    rows: Vec<[String; N]>,
+) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let heads: Vec<String> = heads.iter().map(both).collect();
+    let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
+    format!("## {title}\n\n{}", table(&heads, &cells(rows)))
+}
+
+/// How much service there was phase by phase, and how far the standby was behind.
+fn service(drill: &Drill) -> String {
+    titled("Service, phase by phase 各阶段服务水平", &LEVELS, levels(drill))
+        + &titled("How far the standby was behind 复制延迟", &LAG, lag(drill))
+}
+
+/// What the sites used, and what that cost.
+fn places(sites: &Sites) -> String {
+    let mut text = titled("Sites: energy and room 各站点能耗与余量", &FIGURES, of_sites(sites));
+    text.extend([stretches(sites), "\n\n".to_owned()]);
+    text += &titled("Sites: utilisation, phase by phase 各站点各阶段利用率", &USES, uses(sites));
+    for it in unavailable(sites) {
+        text.extend([format!("- {}\n", plain(&it))]);
+    }
+    text + "\n"
+}
+
 /// What it was, its steps against the plan, and who decided what.
 fn course(road: &Road) -> String {
-    fn cells<const N: usize>(rows: Vec<[String; N]>) -> Vec<Vec<String>> {
-        rows.into_iter().map(|row| row.iter().map(|it| plain(it)).collect()).collect()
-    }
     let mut text = String::new();
     let mut put = |head: &str, columns: &[&str], rows: Vec<Vec<String>>| {
         if !rows.is_empty() {
@@ -279,6 +320,12 @@ fn acts(evidence: &Evidence) -> String {
         text += "\n";
     }
     text
+}
+
+fn left(evidence: &Evidence) -> String {
+    let Some(it) = &evidence.residue else { return String::new() };
+    let lines = residue::lines(it).into_iter().map(|it| format!("- {}\n", plain(&it)));
+    format!("## What is left of it 残留检查\n\n{}\n", lines.collect::<String>())
 }
 
 fn showings(evidence: &Evidence) -> String {

@@ -5,6 +5,8 @@ pub mod json;
 pub mod junit;
 pub mod markdown;
 mod road;
+mod service;
+mod sites;
 pub mod text;
 
 use crate::report::ReportKind;

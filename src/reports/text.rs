@@ -7,11 +7,15 @@ use crate::{
         fold::{Drill, Evidence},
         judge::when,
         load::HEADS,
-        say, shown,
+        residue, say, shown,
         timeline::{Act, ActState},
     },
     report::ReportKind,
-    reports::road,
+    reports::{
+        road,
+        service::{LAG, LEVELS, lag, levels},
+        sites::{FIGURES, USES, figures, stretches, unavailable, uses},
+    },
 };
 
 /// This form.
@@ -46,9 +50,21 @@ fn render(evidence: &Evidence) -> Vec<u8> {
         text += &section("On the way", road::remarks(it).into_iter().map(|it| vec![it]).collect());
     }
     text += &section("What had to stay true", judgements(evidence));
+    if let Some(drill) = &evidence.drill {
+        text += &titled("Service, phase by phase", &LEVELS, levels(drill));
+        text += &titled("How far the standby was behind", &LAG, lag(drill));
+    }
     text += &section("Load", loads(evidence));
     text += &section("Phases", phases(evidence));
+    if let Some(sites) = &evidence.sites {
+        text += &titled("Sites: energy and room", &FIGURES, figures(sites));
+        text += &section("", vec![vec![stretches(sites)]]);
+        text += &titled("Sites: utilisation, phase by phase", &USES, uses(sites));
+        text += &section("", unavailable(sites).into_iter().map(|it| vec![it]).collect());
+    }
     text += &section("What was done, and put back", acts(evidence));
+    let residue = evidence.residue.iter().flat_map(residue::lines).map(|it| vec![it]);
+    text += &section("What is left of it", residue.collect());
     text += &section("What steps showed", showings(evidence));
     let missed = evidence.not_exercised.iter();
     let missed = missed.map(|it| vec![it.phase.clone(), it.items.join("; ")]).collect();
@@ -157,6 +173,19 @@ fn state(act: &Act) -> String {
     }
 }
 
+/// A section whose rows begin with their heads.
+fn titled<const N: usize>(
+    title: &str,
+    heads: &[(&str, &str); N],
+    rows: Vec<[String; N]>,
+) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let heads = std::iter::once(heads.iter().map(|it| it.0.to_owned()).collect());
+    section(title, heads.chain(rows.into_iter().map(Vec::from)).collect())
+}
+
 /// A heading, and rows whose columns stand below each other; nothing if there are none.
 fn section(head: &str, rows: Vec<Vec<String>>) -> String {
     if rows.is_empty() {
@@ -169,7 +198,7 @@ fn section(head: &str, rows: Vec<Vec<String>>) -> String {
         cells.map(|it| it.chars().count()).max().unwrap_or(0).min(40)
     };
     let widths: Vec<usize> = (0..rows.iter().map(Vec::len).max().unwrap_or(0)).map(wide).collect();
-    let mut text = format!("\n{head}\n");
+    let mut text = if head.is_empty() { String::new() } else { format!("\n{head}\n") };
     for row in &rows {
         let cells = row.iter().zip(&widths).map(|(it, width)| format!("{it:<width$}"));
         let line = format!("  {}", cells.collect::<Vec<_>>().join("  "));

@@ -21,7 +21,7 @@ use crate::{
         load,
         outside::{Named, Var},
         read::Kinds,
-        schema,
+        schema, sites,
         window::Window,
         witness,
     },
@@ -73,6 +73,9 @@ pub(super) struct Written {
     /// Processes whose utilisation is recorded, by the name that reports give them.
     #[serde(default)]
     processes: BTreeMap<String, ProcessTarget>,
+    /// Where the service runs, or could: what is read of each place while the drill is played.
+    #[serde(default)]
+    sites: Vec<Placed<sites::Written>>,
     /// Words to find it by.
     #[serde(default)]
     tags: Vec<String>,
@@ -202,6 +205,7 @@ pub(super) fn drill(doc: &mut Doc, kinds: &Kinds, out: &mut Vec<Diagnostic>) -> 
         exercise: written.exercise,
         loads,
         processes: written.processes,
+        sites: sites::sites(written.sites, out),
         labels: Labels { tags, owner, controls },
         safety,
         vars: BTreeMap::new(),

@@ -19,6 +19,7 @@ use crate::{
         hypothesis::Hypothesis,
         load::Load,
         outside::Named,
+        sites::Site,
     },
     target::ProcessTarget,
     units::Span,
@@ -54,6 +55,8 @@ pub struct Script {
     pub loads: Vec<Load>,
     /// Processes whose utilisation is recorded, by the name that reports give them.
     pub processes: BTreeMap<String, ProcessTarget>,
+    /// Where the service runs, or could.
+    pub sites: Vec<Site>,
     /// Whose it is, and what it shows.
     pub labels: Labels,
     /// When it may start, when it must stop, and what it leaves alone.

@@ -15,6 +15,7 @@ pub mod outside;
 pub mod read;
 mod scenario;
 pub mod schema;
+pub mod sites;
 pub mod tolerance;
 pub mod window;
 mod witness;

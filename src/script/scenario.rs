@@ -138,6 +138,7 @@ pub(super) fn scenario(doc: &mut Doc, kinds: &Kinds, out: &mut Vec<Diagnostic>) 
         witness: None,
         loads,
         processes: written.processes,
+        sites: Vec::new(),
         labels: Labels { tags, owner, controls },
         safety,
         vars: BTreeMap::new(),

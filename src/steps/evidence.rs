@@ -196,11 +196,16 @@ async fn screenshot(
     let mut why_not = "no browser was found".to_owned();
     for browser in BROWSERS {
         // Its sandbox needs powers that root has no use for, and containers do not give.
-        let flags = "--headless --no-sandbox --disable-gpu --hide-scrollbars";
-        let picture = format!("--screenshot={path}");
-        let argv = flags.split(' ').chain(["--window-size=1280,1024", &picture, url]);
+        let flags = "--headless --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run \
+                     --disable-background-networking --hide-scrollbars --window-size=1280,1024";
+        // A profile of its own: the operator's must not be seen, nor changed.
+        let own = format!("{path}.profile");
+        let (profile, picture) = (format!("--user-data-dir={own}"), format!("--screenshot={path}"));
+        let argv = flags.split_ascii_whitespace().chain([&*profile, &picture, url]);
         let argv = std::iter::once(*browser).chain(argv).map(str::to_owned).collect();
-        match world.host.asked(argv, timeout.duration()).await {
+        let done = world.host.asked(argv, timeout.duration()).await;
+        world.host.remove_tree(&own).map_err(|why| Blind(why.to_string()))?;
+        match done {
             Ok(done) if done.code == Some(0) => return needed(path, world),
             Ok(done) => done.said.trim().clone_into(&mut why_not),
             Err(why) => why_not = why.to_string(),

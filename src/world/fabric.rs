@@ -55,6 +55,8 @@ pub trait Fabric: Send + Sync {
     fn limit_files(&self, who: &ProcessId, soft: u64) -> Result<Sent, HostError>;
     /// Makes a folder; one that is there is no error.
     fn make_folder(&self, path: &str) -> Result<(), HostError>;
+    /// Every control group there is, by its folder.
+    fn groups(&self) -> Result<Vec<String>, HostError>;
     /// Removes an empty folder; one that is gone is no error.
     fn remove_folder(&self, path: &str) -> Result<(), HostError>;
     /// Says one thing to a file of the kernel's, in one write.

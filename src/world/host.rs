@@ -178,6 +178,8 @@ pub trait Host: Fabric {
     fn write_alone(&self, path: &str, bytes: &[u8]) -> Result<(), HostError>;
     /// Removes a file; a file that is gone is no error.
     fn remove(&self, path: &str) -> Result<(), HostError>;
+    /// Removes a folder of ours and all that is in it; one that is gone is no error.
+    fn remove_tree(&self, path: &str) -> Result<(), HostError>;
     /// Starts a child of ours that does the held part of the fault `kind` and dies with us. It
     /// bears `mark`.
     fn hold(&self, kind: &str, mark: &str, args: &[String]) -> Result<ProcessId, HostError>;

@@ -18,6 +18,7 @@ mod knowing;
 pub mod linux;
 pub mod net;
 pub mod netlink;
+pub mod promql;
 pub mod roots;
 pub mod rules;
 pub mod secrets;

@@ -18,6 +18,10 @@ pub trait Net: Send + Sync {
     fn can_reset(&self) -> Result<(), HostError>;
     /// Ends exactly this connection, for both of its sides.
     fn reset(&self, which: &Connection) -> Result<Sent, HostError>;
+    /// Every table of packet rules there is, by family and name.
+    fn tables(&self) -> Result<Vec<String>, HostError>;
+    /// Every queue of a network device, and its classes and filters.
+    fn queues(&self) -> Result<Vec<String>, HostError>;
 }
 
 /// A TCP connection, as this machine holds it.

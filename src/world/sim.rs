@@ -269,6 +269,11 @@ impl Host for Sim {
         })
     }
 
+    fn remove_tree(&self, path: &str) -> Result<(), HostError> {
+        let inside = format!("{path}/");
+        self.whole(|machine| machine.files.retain(|it, _| !it.starts_with(&inside)))
+    }
+
     fn hold(&self, _: &str, mark: &str, _: &[String]) -> Result<ProcessId, HostError> {
         let pid = 10_000 + self.effects();
         let id = process(pid, HOLD).id;

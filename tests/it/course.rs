@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod answers;
+mod kept;
+mod people;
 mod resumed;
 
 use std::{process::Child, time::Duration};

@@ -10,7 +10,9 @@ use std::{
 };
 
 use holdfast::{
+    evidence::{fold as evidence, say::Answer},
     journal::{chain, entry::Fact},
+    verdict::Verdict,
     world::{
         linux::store::FileStore,
         store::{Care, Store as _},
@@ -97,6 +99,21 @@ fn chaos(ground: &Ground, state: &Path, text: &str) -> Command {
     it.arg(file).arg("--state").arg(state);
     it
 }
+
+/// A drill whose witness writes elsewhere, fast, while a victim stands still and people are asked.
+const WITNESSED: &str = "\
+title: a disk that fills under a drill
+objectives: { rto: 1m, lost_writes: 0 }
+witness: { directory: { path: GROUND/store }, every: 5ms, deadline: 500ms, good_in_a_row: 5 }
+phases:
+  - phase: fault
+    steps:
+      - witness: start
+      - process_pause: { target: { cmdline: 'sleep TAG' } }
+        for: 4m
+  - phase: verify
+    steps: [{ pause: 4m }, { witness: read_back }]
+";
 
 fn path_of_journal(ground: &Ground) -> PathBuf {
     let all = ground.journals();
@@ -235,6 +252,33 @@ fn a_disk_that_fills_up_during_a_run_ends_it_and_the_world_is_healed() {
 }
 
 #[test]
+fn a_disk_that_fills_up_under_a_drill_heals_the_fault_and_proves_nothing() {
+    let Some(disk) = Disk::mount("size=2m") else { return };
+    let ground = Ground::new(1);
+    fs::create_dir(ground.path().join("store")).expect("a folder");
+    let file = ground.file("drill.yaml", WITNESSED);
+    let mut command = ground.holdfast(&["drill", "run"]);
+    let runner = command.arg(file).arg("--state").arg(disk.path()).spawn().expect("it starts");
+    assert!(within(PATIENCE, || ground.stopped() == [true]), "it is paused");
+    disk.fill(0);
+    assert!(within(PATIENCE * 3, || ground.is_healed()), "healed");
+    let done: Done = runner.wait_with_output().into_done();
+    assert_eq!(done.code, Some(4), "neither passed nor failed: {done:?}");
+    assert!(done.err.contains("No space left"), "{done:?}");
+    disk.empty();
+    let done: Done = ground.holdfast(&["recover", "--state"]).arg(disk.path()).output().into_done();
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert_eq!(fs::read_dir(disk.path().join("open")).expect("a folder").count(), 0);
+    let run = fs::read_dir(disk.path().join("runs")).expect("runs").flatten().next();
+    let bytes = fs::read(run.expect("one run").path().join("journal.jsonl")).expect("a journal");
+    let seen = evidence::fold(&chain::read(&bytes).expect("it can be believed").entries);
+    assert_eq!(seen.verdict, Verdict::Inconclusive);
+    let drill = seen.drill.expect("a drill");
+    let losses = drill.rpo.answer;
+    assert!(losses != Answer::Pass, "a zero nobody counted: {losses:?}");
+}
+
+#[test]
 fn what_is_reserved_is_for_going_back_and_its_successor_has_it_too() {
     let Some(disk) = Disk::mount("size=1m") else { return };
     let path = disk.path().join("journal");
@@ -283,4 +327,18 @@ fn a_disk_is_unmounted_by_the_time_its_test_ends() {
     let path = disk.path().to_owned();
     drop(disk);
     assert!(within(Duration::from_secs(5), || !path.exists()));
+}
+
+#[test]
+fn a_lock_that_a_dead_runner_s_child_still_has_is_waited_for() {
+    let ground = Ground::new(0);
+    assert_eq!(ground.run(&["recover"]).code, Some(0));
+    // As it is between a runner's fork and its child's exec: the child has all that was open.
+    let script = "exec 9<>lock && flock 9 && printf %s $$ >lock && { sleep 0.3 & }";
+    let holder = Command::new("sh").args(["-c", script]).current_dir(ground.state()).status();
+    assert!(holder.expect("a shell").success(), "it held the lock, and ended");
+    let done = ground.run(&["recover"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let named = fs::read_to_string(ground.state().join("lock")).expect("a lock");
+    assert!(named.parse::<u32>().is_ok(), "it names one process: {named:?}");
 }

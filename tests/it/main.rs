@@ -33,6 +33,7 @@ mod sandbox;
 mod sandbox_drills;
 mod scenarios;
 mod schema;
+mod sites;
 mod stage;
 mod targets;
 mod tidy;

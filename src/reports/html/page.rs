@@ -207,11 +207,12 @@ fn healing(evidence: &Evidence) -> Markup {
     let of = |family| acts.iter().filter(move |it| it.family == family).count();
     let stands = |state| acts.iter().filter(move |it| it.state == state).count();
     let (stuck, outstanding) = (stands(ActState::Stuck), stands(ActState::Outstanding));
-    let left = say::count(stuck + outstanding);
+    let found = evidence.residue.iter().flat_map(|it| &it.left).filter(|it| it.act.is_none());
+    let left = say::count(stuck + outstanding + found.count());
     html! {
         div.card {
             h3 { span { "Left behind " span lang="zh" { "残留" } } }
-            div.big { @if left == 0 { "nothing" } @else { (say::plural(left, "act")) } }
+            div.big { @if left == 0 { "nothing" } @else { (say::plural(left, "thing")) } }
             p {
                 (say::plural(say::count(of(Family::Fault)), "fault")) " and "
                 (say::plural(say::count(of(Family::Step)), "step")) " in all; "
@@ -219,6 +220,13 @@ fn healing(evidence: &Evidence) -> Markup {
                 (stands(ActState::Kept)) " kept on purpose, "
                 (stands(ActState::Spent)) " one-shot, "
                 (outstanding) " outstanding, " (stuck) " stuck."
+            }
+            p {
+                @match &evidence.residue {
+                    None => { "Nobody looked afterwards what was left." }
+                    Some(it) if it.left.is_empty() => { "Looked at afterwards: nothing was left." }
+                    Some(_) => { "Looked at afterwards: something was left; the table tells what." }
+                }
             }
         }
     }

@@ -2,18 +2,20 @@
 
 use maud::{Markup, html};
 
-use super::{page::badge, road, shown};
+use super::{page::badge, road, shown, sites};
 use crate::{
     evidence::{
         energy::{Energy, Use},
         fold::{Drill, Evidence},
         judge::when,
         load::HEADS,
+        residue,
         rto::Rto,
         say::{self, Answer},
         timeline::{Act, ActState},
     },
     journal::entry::{Family, UndoClass},
+    reports::service::{LAG, LEVELS, lag, levels},
 };
 
 pub(super) fn all(evidence: &Evidence) -> Markup {
@@ -28,7 +30,9 @@ pub(super) fn all(evidence: &Evidence) -> Markup {
         (loads(evidence))
         (phases(evidence))
         (processes(evidence))
+        (sites::tables(evidence.sites.as_ref()))
         (acts(evidence))
+        (left(evidence))
         (shown::table(evidence))
         (moments(evidence))
         (untried(evidence))
@@ -89,18 +93,23 @@ fn terms(drill: &Drill) -> Markup {
         }
         @if !drill.levels.is_empty() {
             h2 { "Service, phase by phase " span lang="zh" { "各阶段服务水平" } }
-            div.scroll { table {
-                tr { th { "Phase" } th.n { "Writes" } th.n { "Acknowledged" } th.n { "Share" } }
-                @for it in &drill.levels {
-                    tr {
-                        td { (it.phase) }
-                        td.n { (say::grouped(it.tried)) }
-                        td.n { (say::grouped(it.good)) }
-                        td.n { (it.ratio.map_or_else(|| "–".to_owned(), say::percent)) }
-                    }
-                }
-            } }
+            (cells(&LEVELS, levels(drill)))
         }
+        @let behind = lag(drill);
+        @if !behind.is_empty() {
+            h2 { "How far the standby was behind " span lang="zh" { "复制延迟" } }
+            (cells(&LAG, behind))
+        }
+    }
+}
+
+/// A table whose rows others made.
+pub(super) fn cells<const N: usize>(heads: &[(&str, &str); N], rows: Vec<[String; N]>) -> Markup {
+    html! {
+        div.scroll { table {
+            tr { @for (en, zh) in heads { th { (en) " " span lang="zh" { (zh) } } } }
+            @for row in rows { tr { @for cell in row { td { (cell) } } } }
+        } }
     }
 }
 
@@ -296,6 +305,15 @@ fn acts(evidence: &Evidence) -> Markup {
                 }
                 @for act in &evidence.timeline.acts { (act_row(act)) }
             } }
+        }
+    }
+}
+
+fn left(evidence: &Evidence) -> Markup {
+    html! {
+        @if let Some(it) = &evidence.residue {
+            h2 { "What is left of it " span lang="zh" { "残留检查" } }
+            ul.plain { @for line in residue::lines(it) { li { (line) } } }
         }
     }
 }

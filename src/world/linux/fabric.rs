@@ -9,7 +9,7 @@ use std::{
     fs,
     io::{self, ErrorKind, Write as _},
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use rustix::{
@@ -23,6 +23,9 @@ use crate::world::{
     host::{Host as _, HostError, ProcessId, Sent},
     linux::host::LinuxHost,
 };
+
+/// Looking through more control groups than this would take longer than it is worth.
+const GROUPS_MAX: usize = 20_000;
 
 impl Fabric for LinuxHost {
     fn space(&self, path: &str) -> Result<Space, HostError> {
@@ -129,6 +132,26 @@ impl Fabric for LinuxHost {
         }
     }
 
+    fn groups(&self) -> Result<Vec<String>, HostError> {
+        let no = |why: &dyn std::fmt::Display| HostError::os("list control groups", why);
+        let mounts = fs::read_to_string("/proc/self/mountinfo").map_err(|why| no(&why))?;
+        let mut queue: Vec<PathBuf> = group_mounts(&mounts).map(PathBuf::from).collect();
+        let mut all = Vec::new();
+        while let Some(folder) = queue.pop() {
+            // One that has gone since it was listed is none.
+            let Ok(inside) = fs::read_dir(folder) else { continue };
+            let folders = inside.flatten().filter(|it| it.file_type().is_ok_and(|it| it.is_dir()));
+            for it in folders {
+                all.push(it.path().display().to_string());
+                queue.push(it.path());
+            }
+            if all.len() > GROUPS_MAX {
+                return Err(no(&format!("there are more than {GROUPS_MAX}")));
+            }
+        }
+        Ok(all)
+    }
+
     fn remove_folder(&self, path: &str) -> Result<(), HostError> {
         match fs::remove_dir(path) {
             Err(why) if why.kind() != ErrorKind::NotFound => {
@@ -193,6 +216,15 @@ impl Fabric for LinuxHost {
         };
         make().map_err(|why: io::Error| HostError::os(format!("make {path}"), why))
     }
+}
+
+/// Where hierarchies of control groups are mounted (proc(5), `mountinfo`).
+fn group_mounts(mounts: &str) -> impl Iterator<Item = &str> {
+    mounts.lines().filter_map(|line| {
+        let (head, tail) = line.split_once(" - ")?;
+        matches!(tail.split(' ').next(), Some("cgroup" | "cgroup2"))
+            .then(|| head.split(' ').nth(4))?
+    })
 }
 
 /// Renames, and has it on disk when it returns.

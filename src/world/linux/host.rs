@@ -191,6 +191,15 @@ impl Host for LinuxHost {
         }
     }
 
+    fn remove_tree(&self, path: &str) -> Result<(), HostError> {
+        match fs::remove_dir_all(path) {
+            Err(why) if why.kind() != ErrorKind::NotFound => {
+                Err(HostError::os(format!("remove {path}"), why))
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
     fn hold(&self, kind: &str, mark: &str, args: &[String]) -> Result<ProcessId, HostError> {
         self.children.start((&self.program, &self.boot), kind, mark, args)
     }

@@ -40,6 +40,12 @@ pub(super) fn started(pid: u32) -> Option<u64> {
     stat(&String::from_utf8_lossy(&text)).map(|it| it.started)
 }
 
+/// Whether a process with this number runs; one that has ended and was not waited for does not.
+pub(super) fn runs(pid: u32) -> bool {
+    let text = fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat(&String::from_utf8_lossy(&text)).is_some_and(|it| !matches!(it.state, 'Z' | 'X'))
+}
+
 /// Parses `/proc/PID/schedstat`: the processor time of a process's first thread, in microseconds.
 pub fn schedstat_us(text: &str) -> Option<u64> {
     text.split_ascii_whitespace().next()?.parse::<u64>().ok().map(|ns| ns / 1_000)

@@ -16,14 +16,18 @@
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
-    io::{ErrorKind, Read as _, Write as _},
+    io::{ErrorKind, Read as _, Seek as _, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use rustix::fs::{FlockOperation, flock};
 
-use crate::world::{host::HostError, linux::host::replace};
+use crate::world::{
+    host::HostError,
+    linux::{host::replace, proc::runs},
+};
 
 /// The journal's name in a run's folder.
 pub const JOURNAL: &str = "journal.jsonl";
@@ -64,6 +68,21 @@ pub enum StateError {
     Host(#[from] HostError),
 }
 
+/// A child that was just being started when its runner was killed has the runner's lock until it
+/// becomes another program: it may take so long on a busy machine.
+const LETS_GO: Duration = Duration::from_secs(2);
+
+/// Whom the lock names, and whether they are dead.
+fn holder(file: &mut File) -> (String, bool) {
+    let mut holder = String::new();
+    let read = file.rewind().and_then(|()| file.read_to_string(&mut holder));
+    if read.is_err() || holder.is_empty() {
+        return ("unknown".to_owned(), false);
+    }
+    let dead = holder.parse().is_ok_and(|pid| !runs(pid));
+    (holder, dead)
+}
+
 impl StateFolder {
     /// Names the folder; makes nothing yet.
     pub fn at(root: impl Into<PathBuf>) -> Self {
@@ -86,18 +105,22 @@ impl StateFolder {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let mut file = options.open(self.root.join("lock")).map_err(|why| self.unusable(why))?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                let mut holder = String::new();
-                if file.read_to_string(&mut holder).is_err() || holder.is_empty() {
-                    "unknown".clone_into(&mut holder);
+        let deadline = Instant::now() + LETS_GO;
+        loop {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => break,
+                Err(rustix::io::Errno::WOULDBLOCK) => {
+                    let (holder, dead) = holder(&mut file);
+                    if !dead || Instant::now() > deadline {
+                        return Err(StateError::Busy { path: self.root.clone(), holder });
+                    }
+                    std::thread::sleep(Duration::from_millis(5));
                 }
-                return Err(StateError::Busy { path: self.root.clone(), holder });
+                Err(why) => return Err(self.unusable(why.into())),
             }
-            Err(why) => return Err(self.unusable(why.into())),
         }
-        let named = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
+        let empty = file.set_len(0).and_then(|()| file.rewind());
+        let named = empty.and_then(|()| write!(file, "{}", std::process::id()));
         named.map_err(|why| self.unusable(why))?;
         self.sweep().map_err(|why| self.unusable(why))?;
         Ok(StateLock { _file: file })

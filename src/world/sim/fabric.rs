@@ -81,6 +81,10 @@ impl Fabric for Sim {
         })
     }
 
+    fn groups(&self) -> Result<Vec<String>, HostError> {
+        Ok(self.machine().folders.into_iter().filter(|it| it.starts_with(GROUPS)).collect())
+    }
+
     fn remove_folder(&self, path: &str) -> Result<(), HostError> {
         let busy = self.machine().members.values().any(|it| it == path);
         if busy {

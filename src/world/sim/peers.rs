@@ -36,6 +36,14 @@ impl Net for Sim {
         self.whole(|machine| machine.connections.remove(which))?;
         Ok(if gone { Sent::Gone } else { Sent::Delivered })
     }
+
+    fn tables(&self) -> Result<Vec<String>, HostError> {
+        Ok(Vec::new())
+    }
+
+    fn queues(&self) -> Result<Vec<String>, HostError> {
+        Ok(Vec::new())
+    }
 }
 
 /// Nobody on a simulated machine speaks anything but HTTP; services that `web` names take calls.

@@ -113,3 +113,16 @@ fn without_root_what_cannot_run_is_refused_by_the_power_that_it_needs() {
         assert!(theirs.ground.is_healed() && theirs.ground.journals().is_empty(), "{fault}");
     }
 }
+
+#[test]
+fn without_root_what_cannot_be_looked_at_afterwards_is_named_and_not_counted() {
+    if !rustix::process::geteuid().is_root() {
+        return; // It depends on the machine what this user may look at.
+    }
+    let Some(theirs) = Theirs::new() else { return };
+    let done = theirs.play("process_pause: { target: { cmdline: 'OWN' }, by: signal }", &[]);
+    assert!(done.err.contains("residue: none (checked: "), "{done:?}");
+    assert!(done.err.contains("1 target for standing still"), "{done:?}");
+    assert!(done.err.contains("not looked at: packet tables: "), "{done:?}");
+    assert!(!done.err.contains(" packet tables,"), "it is not counted: {done:?}");
+}

@@ -135,6 +135,7 @@ pub(crate) fn began(story: &Story) -> Began {
         vars: [("link_delay".to_owned(), format!("{}ms", story.lag))].into(),
         secrets: [].into(),
         loads: Vec::new(),
+        sites: Vec::new(),
         seed: 42,
         program: "1.2.3".to_owned(),
         tags: vec![],
@@ -193,6 +194,7 @@ pub(crate) fn intent(act: u32, kind: &str, family: Family, will: &str) -> Intent
             Family::Step => OnVanish::Keep,
         },
         due_us: None,
+        traces: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The real network, over netlink sockets of our own: no program, no library, no `unsafe`.
 
+mod census;
 mod devices;
 mod diag;
 pub mod dns;
@@ -37,5 +38,13 @@ impl Net for LinuxNet {
 
     fn reset(&self, which: &Connection) -> Result<Sent, HostError> {
         diag::reset(which)
+    }
+
+    fn tables(&self) -> Result<Vec<String>, HostError> {
+        census::tables()
+    }
+
+    fn queues(&self) -> Result<Vec<String>, HostError> {
+        census::queues()
     }
 }

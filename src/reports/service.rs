@@ -1,0 +1,43 @@
+//! How much of the service there was, and how far the standby was behind, as rows of cells.
+
+use crate::evidence::{fold::Drill, say};
+
+/// The heads of [`levels`], in English and Chinese.
+pub(super) const LEVELS: [(&str, &str); 4] =
+    [("Phase", "阶段"), ("Writes", "写入"), ("Acknowledged", "已确认"), ("Share", "占比")];
+/// The heads of [`lag`].
+pub(super) const LAG: [(&str, &str); 5] = [
+    ("Looks", "查询次数"),
+    ("Stale", "陈旧读取"),
+    ("Behind at most, writes", "最多落后（条）"),
+    ("Behind at most, time", "最多落后（时间）"),
+    ("Between two looks at most", "最长查询间隔"),
+];
+
+/// Phase by phase, what the witness tried and what was acknowledged.
+pub(super) fn levels(drill: &Drill) -> Vec<[String; 4]> {
+    let row = |it: &crate::evidence::terms::Level| {
+        let share = it.ratio.map_or_else(|| "–".to_owned(), say::percent);
+        [it.phase.clone(), say::grouped(it.tried), say::grouped(it.good), share]
+    };
+    drill.levels.iter().map(row).collect()
+}
+
+/// How far the standby was behind before the fault; nothing if nobody asked it.
+pub(super) fn lag(drill: &Drill) -> Vec<[String; 5]> {
+    let row = |it: &crate::evidence::lag::Lag| {
+        [
+            say::grouped(it.looks),
+            say::grouped(it.stale),
+            say::grouped(it.behind_writes_max),
+            say::length(it.behind_us_max),
+            say::length(it.gap_us_max),
+        ]
+    };
+    drill.rpo.lag.iter().map(row).collect()
+}
+
+/// A head in both languages.
+pub(super) fn head((en, zh): &(&str, &str)) -> String {
+    format!("{en} {zh}")
+}
