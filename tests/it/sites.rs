@@ -1,6 +1,7 @@
 //! Sites: what a drill tells of the places where a service runs is what others count there.
 #![expect(
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "a test that cannot go on has failed"
 )]
@@ -8,7 +9,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    path::PathBuf,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -22,7 +23,7 @@ use holdfast::{
         entry::Fact,
         site::{Resource, SiteRow, SiteRows},
     },
-    world::{clock::Clock as _, linux::clock::LinuxClock},
+    world::{clock::Clock as _, linux::clock::LinuxClock, promql},
 };
 use serde_json::Value;
 
@@ -231,7 +232,7 @@ struct Watched {
 }
 
 impl Watched {
-    fn start(tool: &PathBuf) -> Self {
+    fn start(tool: &Path) -> Self {
         let (folder, state) = (tempfile::tempdir().unwrap(), state());
         let agent = beside::agent(state.path(), &[]);
         let config = format!(
@@ -252,7 +253,7 @@ impl Watched {
     /// What was scraped in the last minutes: the sum over series by instant, in order.
     fn raw(&self, selector: &str) -> Vec<(i64, f64)> {
         let query = format!("{selector}[10m]");
-        let query: String = query.bytes().map(|it| format!("%{it:02X}")).collect();
+        let query = promql::encoded(&query);
         let said = get(self.server.address, &format!("/api/v1/query?query={query}")).body;
         let said: Value = serde_json::from_str(&said).unwrap();
         let mut sums: BTreeMap<i64, f64> = BTreeMap::new();
