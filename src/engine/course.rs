@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use crate::{
     engine::{
         desk::Desk,
+        load::At,
         play::{Halt, play_item},
     },
     journal::{
@@ -23,7 +24,9 @@ use crate::{
 
 /// Plays all phases.
 pub(super) async fn phases(script: &Script, desk: &Desk) -> Result<(), Halt> {
-    for phase in &script.phases {
+    for (n, phase) in script.phases.iter().enumerate() {
+        let begun_by_now = u32::try_from(n + 1).unwrap_or(u32::MAX);
+        desk.with_observer(|it| it.reach(At::Method(begun_by_now)));
         if !phase.items.is_empty() && phase.items.iter().all(|it| desk.past.is_done(&it.id)) {
             phase.items.iter().try_for_each(|it| again(it, desk))?;
             ended(desk, &phase.name)?;

@@ -164,8 +164,15 @@ pub(super) fn before(entries: &[Entry]) -> Before {
         }
     }
     let first = unwritten(entries).map_or(highest.map_or(0, |it| it + 1), |it| it.1);
-    Before { looks, first }
+    let is_resumed = |it: &&Entry| matches!(it.fact, Fact::Course(Course::Resumed(_)));
+    let resumed = u64::try_from(entries.iter().filter(is_resumed).count()).unwrap_or(0);
+    // Whoever asks resumes it once more.
+    Before { looks, first, load_first: (resumed + 1).saturating_mul(LEFT_OUT) }
 }
+
+/// So many numbers of a load's requests are left out each time that a run is resumed: those that an
+/// earlier runner sent, and did not write down, are among them.
+const LEFT_OUT: u64 = 10_000_000;
 
 /// Numbers of records that the witness may have written without anybody having written that down,
 /// because the runner vanished first: from, and up to. None if it had not begun.

@@ -130,7 +130,7 @@ fn note(desk: &Desk, fact: Fact) {
 
 async fn forth(script: &Script, desk: &Desk) -> Result<(), Halt> {
     baseline(script, desk).await?;
-    desk.with_observer(|it| it.reach(load::At::Method));
+    desk.with_observer(|it| it.reach(load::At::Method(0)));
     course::phases(script, desk).await?;
     // What still stands in the background stands for as long as the file says.
     Ok(())
@@ -371,12 +371,13 @@ async fn verify(script: &Script, desk: &Desk) -> Result<(), Halt> {
                 settled &= observer.open(n).all(|sent| sent >= from);
             }
         });
+        settled &= script.loads.iter().all(|it| load::settled(it, desk, from));
         if settled || Instant::now() > deadline {
             break;
         }
     }
     let windows = desk.fold(fault_windows);
-    script.loads.iter().try_for_each(|it| load::judge(it, desk, &windows))?;
+    script.loads.iter().try_for_each(|it| load::judge(it, desk, (&windows, from)))?;
     for (n, it) in script.hypotheses.iter().enumerate() {
         if it.when.contains(&When::During) {
             judge(desk, (n, it), When::During, |look| looked_during(it, look, &windows))?;

@@ -18,6 +18,7 @@ use crate::{
         course::{self, Step},
         hypothesis, items,
         lines::{Item, Phase, Script, WitnessCue},
+        load,
         outside::{Named, Var},
         read::Kinds,
         schema, sites,
@@ -63,6 +64,9 @@ pub(super) struct Written {
     #[serde(default)]
     #[schemars(schema_with = "schema::hypotheses")]
     hypothesis: Vec<Unread>,
+    /// What is sent meanwhile: requests over HTTP, on a schedule of their own.
+    #[serde(default)]
+    load: Vec<load::Written>,
     /// What is done, in named stretches.
     #[schemars(schema_with = "schema::phases")]
     phases: Vec<Unread>,
@@ -176,6 +180,7 @@ pub(super) fn drill(doc: &mut Doc, kinds: &Kinds, out: &mut Vec<Diagnostic>) -> 
         phases.extend(phase(doc, it.0, kinds, out));
     }
     course::number(&mut phases);
+    let loads = load::loads(written.load, &phases, out);
     let talk = written.exercise.as_ref().is_some_and(|it| it.kind.is_talk());
     if written.witness.is_none() && !talk {
         let help = "write `witness:`, or `exercise: { type: tabletop }` if nothing is changed";
@@ -198,7 +203,7 @@ pub(super) fn drill(doc: &mut Doc, kinds: &Kinds, out: &mut Vec<Diagnostic>) -> 
         objectives: Some(objectives),
         witness,
         exercise: written.exercise,
-        loads: Vec::new(),
+        loads,
         processes: written.processes,
         sites: sites::sites(written.sites, out),
         labels: Labels { tags, owner, controls },

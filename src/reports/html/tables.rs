@@ -215,6 +215,13 @@ fn loads(evidence: &Evidence) -> Markup {
                 ". Times count from the instant planned for each request, so that what a slow \
                  system kept waiting is in them."
             }
+            figure {
+                (super::sent::sent(evidence, it))
+                figcaption {
+                    "Requests by the instant planned for each: good, late (hatched) and failed or \
+                     unsent (on top). Hatched below: while faults stood."
+                }
+            }
             div.scroll { table {
                 tr { th { "Stretch" } @for head in HEADS { th.n { (head) } } }
                 @for stretch in &it.stretches {
