@@ -162,17 +162,14 @@ fn a_machine_that_was_restarted_before_the_run_was_resumed_leaves_wider_bounds()
     let rto = &seen.drill.as_ref().unwrap().rto;
     let lower = rto.lower_us.unwrap();
     let told = ground.run(&["report", &run, "--format", "markdown"]).out;
-    match restart.doubt_us {
+    if let Some(doubt) = restart.doubt_us {
         // This machine's clock follows a reference.
-        Some(doubt) => {
-            let upper = rto.upper_us.unwrap();
-            assert!(upper - lower > i64::try_from(doubt * 2).unwrap(), "{rto:?}");
-            assert!(told.contains("wider, by as much as it may be wrong"), "{told}");
-        }
-        None => {
-            assert_eq!((rto.upper_us, rto.answer), (None, Answer::Inconclusive), "{}", rto.why);
-            assert!(told.contains("followed no reference"), "{told}");
-        }
+        let upper = rto.upper_us.unwrap();
+        assert!(upper - lower > i64::try_from(doubt * 2).unwrap(), "{rto:?}");
+        assert!(told.contains("wider, by as much as it may be wrong"), "{told}");
+    } else {
+        assert_eq!((rto.upper_us, rto.answer), (None, Answer::Inconclusive), "{}", rto.why);
+        assert!(told.contains("followed no reference"), "{told}");
     }
     assert!(seen.timeline.moments.is_sorted_by_key(|it| it.at_us), "{:?}", seen.timeline.moments);
 }
