@@ -104,6 +104,12 @@ struct Up {
     /// With a batch, whose workers grow more when work piles up
     #[arg(long)]
     batch: bool,
+    /// With a second gateway, at a branch
+    #[arg(long)]
+    branch: bool,
+    /// With a name server there, whom gateways ask where the KYC provider is, as `127.0.0.1:53`
+    #[arg(long)]
+    names: Option<std::net::SocketAddr>,
     /// Where the gateway posts business events, on loopback
     #[arg(long)]
     events_url: Option<String>,
@@ -179,7 +185,8 @@ async fn command(args: Args, dir: &Path) -> Result<ExitCode, UpError> {
     let json = args.json;
     match args.what {
         What::Up(up) => {
-            let Up { replication, link_delay, cut_off, rate, batch, events_url } = up;
+            let Up { replication, link_delay, cut_off, rate, batch, branch, names, events_url } =
+                up;
             let (dir, program) = (dir.to_owned(), own_program());
             let settings = Settings {
                 dir,
@@ -188,6 +195,8 @@ async fn command(args: Args, dir: &Path) -> Result<ExitCode, UpError> {
                 cut_off,
                 rate,
                 batch,
+                branch,
+                names,
                 events_url,
                 program,
             };

@@ -13,10 +13,13 @@ use crate::{
         rows::{Row, Rows},
     },
     journal::{
-        entry::{Fact, When},
+        entry::{Entry, Fact, When},
         load::{LoadRow, Sum, bucket},
     },
-    script::load::{Load, Part, reading},
+    script::{
+        expect::Expect,
+        load::{Load, Part, reading},
+    },
     verdict::Verdict,
     world::{World, host::HostError, thread},
 };
@@ -25,6 +28,8 @@ use crate::{
 const FLIGHT_MAX: usize = 512;
 /// The length of a stretch that has one row, in microseconds.
 const STRETCH_US: u64 = 250_000;
+/// So long a load must be as it should when everything was undone, in microseconds.
+const SECOND_US: u64 = 1_000_000;
 /// How long answers are waited for when the run is over.
 const REST: Duration = Duration::from_millis(500);
 
@@ -33,8 +38,8 @@ const REST: Duration = Duration::from_millis(500);
 pub(super) enum At {
     /// The baseline is being looked at.
     Baseline,
-    /// The method is being played.
-    Method,
+    /// The method is being played, and so many phases of it have begun.
+    Method(u32),
     /// It has been.
     After,
     /// The run is over.
@@ -64,36 +69,82 @@ struct Counted {
     rows: Rows,
 }
 
-/// Judges a load by what was planned to leave, and whose stretch was over, while faults stood.
-pub(super) fn judge(it: &Load, desk: &Desk, windows: &[(u64, u64)]) -> Result<(), HostError> {
-    let Some((expect, when)) = &it.expect else { return Ok(()) };
+/// Judges a load by what was planned to leave, and whose stretch was over, while faults stood or
+/// before; or when everything was undone, at `back_us`.
+pub(super) fn judge(
+    it: &Load,
+    desk: &Desk,
+    (windows, back_us): (&[(u64, u64)], u64),
+) -> Result<(), HostError> {
     let first = windows.iter().map(|it| it.0).min().unwrap_or(u64::MAX);
-    let counts = |row: &&LoadRow| {
-        let end = row.0.saturating_add(row.1);
-        match when {
-            When::Before => end <= first,
-            When::During | When::After => windows.iter().any(|it| row.0 >= it.0 && end <= it.1),
-        }
-    };
-    let sum = desk.fold(|entries| {
-        let of_it = entries.iter().filter_map(|entry| match &entry.fact {
-            Fact::Loaded { load, rows } if *load == it.name => Some(rows),
-            _ => None,
-        });
-        Sum::of(of_it.flatten().filter(counts))
+    for (expect, when) in &it.expects {
+        let sum = match when {
+            When::Before => sum(it, desk, |row| end(row) <= first),
+            When::During => {
+                sum(it, desk, |row| windows.iter().any(|it| row.0 >= it.0 && end(row) <= it.1))
+            }
+            When::After => match second(it, desk, back_us) {
+                Some(sum) if expect.judge(&reading(&sum)).is_ok() => sum,
+                _ => sum(it, desk, |row| row.0 >= back_us),
+            },
+        };
+        say(&it.name, (expect, *when), &sum, desk)?;
+    }
+    Ok(())
+}
+
+/// Whether a load has shown what it must show once everything was undone, at `back_us`.
+pub(super) fn settled(it: &Load, desk: &Desk, back_us: u64) -> bool {
+    it.expects.iter().filter(|it| it.1 == When::After).all(|(expect, _)| {
+        second(it, desk, back_us).is_some_and(|it| expect.judge(&reading(&it)).is_ok())
+    })
+}
+
+/// The last whole second since `back_us`, if there is one.
+fn second(it: &Load, desk: &Desk, back_us: u64) -> Option<Sum> {
+    let (from, to) = desk.fold(|entries| {
+        let rows = || rows_of(it, entries).filter(|it| it.0 >= back_us);
+        Some((rows().map(|it| it.0).min()?, rows().map(end).max()?))
+    })?;
+    let start = to.saturating_sub(SECOND_US);
+    (from <= start).then(|| sum(it, desk, |row| row.0 >= start))
+}
+
+fn end(row: &LoadRow) -> u64 {
+    row.0.saturating_add(row.1)
+}
+
+fn rows_of<'a>(it: &Load, entries: &'a [Entry]) -> impl Iterator<Item = &'a LoadRow> {
+    let name = it.name.clone();
+    let rows = entries.iter().filter_map(move |entry| match &entry.fact {
+        Fact::Loaded { load, rows } if *load == name => Some(rows),
+        _ => None,
     });
-    let (reading, of) = (reading(&sum), sum.planned());
+    rows.flatten()
+}
+
+fn sum(it: &Load, desk: &Desk, counts: impl Fn(&LoadRow) -> bool) -> Sum {
+    desk.fold(|entries| Sum::of(rows_of(it, entries).filter(|it| counts(it))))
+}
+
+fn say(
+    name: &str,
+    (expect, when): (&Expect, When),
+    sum: &Sum,
+    desk: &Desk,
+) -> Result<(), HostError> {
+    let (reading, of) = (reading(sum), sum.planned());
     let (verdict, why) = match expect.judge(&reading) {
         _ if of == 0 => (Verdict::Inconclusive, "nothing was sent over this stretch".to_owned()),
         Ok(()) => (Verdict::Pass, format!("{}, of {of} requests", expect.shown(&reading))),
         Err(why) => (Verdict::Fail, format!("{why}, of {of} requests")),
     };
-    desk.write(Fact::Judged { hypothesis: it.name.clone(), when: *when, verdict, why })
+    desk.write(Fact::Judged { hypothesis: name.to_owned(), when, verdict, why })
 }
 
 /// Sends the loads on a thread of their own: what is measured must not wait for what is sent.
 pub(super) fn send_all(
-    (loads, run): (Vec<Load>, &str),
+    (loads, run, first): (Vec<Load>, &str, u64),
     world: &World,
     rows: &Rows,
     at: &watch::Receiver<At>,
@@ -108,7 +159,8 @@ pub(super) fn send_all(
             return;
         };
         let to = (&world, &rows);
-        let send = |(n, it)| send((n, it, run.clone()), (to.0.clone(), to.1.clone()), at.clone());
+        let send =
+            |(n, it)| send((n, it, (run.clone(), first)), (to.0.clone(), to.1.clone()), at.clone());
         runtime.block_on(join_all(loads.into_iter().enumerate().map(send)));
         runtime.shutdown_background();
     };
@@ -116,16 +168,18 @@ pub(super) fn send_all(
     started.inspect_err(|why| tracing::error!("nothing is sent: {why}")).ok()
 }
 
-/// Sends the load with this number until the run says that it is over.
+/// Sends the load with this number until the run says that it is over; its first request has the
+/// number that is told.
 pub(super) async fn send(
-    (n, load, run): (usize, Load, String),
+    (n, load, (run, number)): (usize, Load, (String, u64)),
     (world, rows): (World, Rows),
     mut at: watch::Receiver<At>,
 ) {
     let (first, last) = match load.during {
         Part::Run => (At::Baseline, At::End),
-        Part::Method => (At::Method, At::After),
+        Part::Method => (At::Method(0), At::After),
     };
+    let first = load.from.map_or(first, At::Method);
     if at.wait_for(|it| *it >= first).await.is_err() {
         return;
     }
@@ -133,7 +187,7 @@ pub(super) async fn send(
     let in_time_us = load.in_time.micros();
     let mut counted = Counted { n, began_us, in_time_us, stretches: BTreeMap::new(), rows };
     let mut flight = FuturesUnordered::new();
-    let (mut since, mut seq) = (Duration::ZERO, 0_u64);
+    let (mut since, mut seq) = (Duration::ZERO, number);
     loop {
         tokio::select! {
             biased;

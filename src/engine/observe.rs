@@ -62,6 +62,8 @@ pub struct Before {
     pub looks: BTreeMap<String, Vec<Look>>,
     /// The number of the witness's next record.
     pub first: u64,
+    /// The number of each load's next request.
+    pub load_first: u64,
 }
 
 /// What the observer looks at.
@@ -76,6 +78,8 @@ pub(super) struct Watch {
     pub(super) sites: Vec<Site>,
     /// What is sent.
     pub(super) loads: Vec<Load>,
+    /// The number of each load's first request.
+    pub(super) load_first: u64,
     /// The prefix of the witness's records.
     pub(super) run: String,
     /// The number of the witness's next record.
@@ -122,6 +126,7 @@ impl Observer {
             processes: script.processes.clone(),
             sites: script.sites.clone(),
             loads: script.loads.clone(),
+            load_first: before.load_first,
             run: run.to_owned(),
             first: before.first,
             meter,
@@ -158,11 +163,6 @@ impl Observer {
     /// Has the witness stop and read back.
     pub fn read_back(&self) {
         self.cue.send_replace(Cue::ReadBack);
-    }
-
-    /// Has the witness be silent: it has read back before.
-    pub fn rest(&self) {
-        self.cue.send_replace(Cue::Wait);
     }
 
     /// Tells the loads where the run is.
@@ -310,7 +310,7 @@ fn look_all(
     rows: &Rows,
     (cue, mut end, at): (watch::Receiver<Cue>, watch::Receiver<bool>, watch::Receiver<At>),
 ) {
-    let sending = load::send_all((watch.loads, &watch.run), world, rows, &at);
+    let sending = load::send_all((watch.loads, &watch.run, watch.load_first), world, rows, &at);
     let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let Ok(runtime) = built.inspect_err(|why| tracing::error!("nothing is observed: {why}")) else {
         return;

@@ -16,7 +16,7 @@ use crate::{
         past, perform, residue,
         windows::{fault_windows, looked_during},
     },
-    journal::entry::{Entry, Fact, Look, Mark, When},
+    journal::entry::{Entry, Fact, Look, When},
     script::{
         course::Step,
         hypothesis::{Hypothesis, Sense},
@@ -130,7 +130,7 @@ fn note(desk: &Desk, fact: Fact) {
 
 async fn forth(script: &Script, desk: &Desk) -> Result<(), Halt> {
     baseline(script, desk).await?;
-    desk.with_observer(|it| it.reach(load::At::Method));
+    desk.with_observer(|it| it.reach(load::At::Method(0)));
     course::phases(script, desk).await?;
     // What still stands in the background stands for as long as the file says.
     Ok(())
@@ -251,11 +251,11 @@ pub(super) async fn play_item(step: &Step, number: Option<u32>, desk: &Desk) -> 
         Item::Ask(it) => ask::ask(step, it, desk).await,
         Item::Pause(length) | Item::Dwell(length) => pause(desk, length.duration()).await,
         Item::Wait(it) => wait(it, desk).await,
-        Item::Declare(Declare { note, delay }) => {
+        Item::Declare(Declare { note, delay, mark }) => {
             if let Some(delay) = delay {
                 pause(desk, delay.duration()).await?;
             }
-            Ok(desk.write(Fact::Marked { mark: Mark::Declared, note: note.clone() })?)
+            Ok(desk.write(Fact::Marked { mark: *mark, note: note.clone() })?)
         }
         Item::Witness(WitnessCue::Start) => {
             desk.with_observer(|it| it.write());
@@ -371,12 +371,13 @@ async fn verify(script: &Script, desk: &Desk) -> Result<(), Halt> {
                 settled &= observer.open(n).all(|sent| sent >= from);
             }
         });
+        settled &= script.loads.iter().all(|it| load::settled(it, desk, from));
         if settled || Instant::now() > deadline {
             break;
         }
     }
     let windows = desk.fold(fault_windows);
-    script.loads.iter().try_for_each(|it| load::judge(it, desk, &windows))?;
+    script.loads.iter().try_for_each(|it| load::judge(it, desk, (&windows, from)))?;
     for (n, it) in script.hypotheses.iter().enumerate() {
         if it.when.contains(&When::During) {
             judge(desk, (n, it), When::During, |look| looked_during(it, look, &windows))?;

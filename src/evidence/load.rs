@@ -90,7 +90,7 @@ pub(super) fn loads(entries: &[Entry], acts: &[Act], scale: &Scale) -> Vec<Load>
 }
 
 /// When faults stood, from when they were wholly applied to when going back began.
-fn windows(acts: &[Act]) -> Vec<(i64, i64)> {
+pub fn windows(acts: &[Act]) -> Vec<(i64, i64)> {
     let stood = acts.iter().filter(|it| it.family == Family::Fault).filter_map(|it| {
         let from = it.applied?.to_us;
         let to = it.undone.map_or(i64::MAX, |it| it.from_us);

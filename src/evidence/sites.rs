@@ -54,14 +54,14 @@ pub struct Site {
     pub incremental_kwh: Figure,
     /// The same is not to be told from nothing: its interval holds zero. None if there is none.
     pub indistinguishable: Option<bool>,
-    /// Emissions of the whole run, in grams of CO2e.
+    /// Emissions of the whole run, in grams of `CO2e`.
     pub grams: Figure,
-    /// Emissions of what the run used on top of the baseline, in grams of CO2e.
+    /// Emissions of what the run used on top of the baseline, in grams of `CO2e`.
     pub incremental_grams: Figure,
     /// What a standby takes in a year of waiting, in kWh; none for other sites.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_year_kwh: Option<Figure>,
-    /// Emissions of that, in grams of CO2e.
+    /// Emissions of that, in grams of `CO2e`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_year_grams: Option<Figure>,
     /// How much room a standby had when it took over; none for other sites.

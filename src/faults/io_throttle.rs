@@ -18,6 +18,7 @@ use crate::{
 
 /// Each process that fits `target` may read and write `each_second` of the disk that `path` lies
 /// on. With control groups of the first kind only reads and direct or synced writes are held back.
+/// It is seen to act when one of them moves about as much as it may.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct IoThrottle {
@@ -130,12 +131,12 @@ impl Slowed {
 
 /// The number after `key` in the lines of a disk; none is 0.
 fn bytes_of(text: &str, disk: &str, key: &str) -> u64 {
-    let own = text.lines().filter_map(|it| it.strip_prefix(disk)?.strip_prefix(' '));
+    let mut own = text.lines().filter_map(|it| it.strip_prefix(disk)?.strip_prefix(' '));
     let after = |line: &str| {
         let (_, rest) = line.split_once(key)?;
         rest.split(' ').next()?.parse().ok()
     };
-    own.filter_map(after).next().unwrap_or(0)
+    own.find_map(after).unwrap_or(0)
 }
 
 /// Bytes a second between two looks; the more of reading and writing, of each group.

@@ -84,6 +84,14 @@ impl Sum {
         (self.planned() > 0).then(|| self.good as f64 / self.planned() as f64)
     }
 
+    /// The share of planned requests that were answered otherwise than wanted, or not at all, or
+    /// could not leave, from 0 to 1.
+    #[expect(clippy::cast_precision_loss, reason = "what is counted here is far below 2^53")]
+    pub fn error_ratio(&self) -> Option<f64> {
+        let errors = self.failed + self.unsent;
+        (self.planned() > 0).then(|| errors as f64 / self.planned() as f64)
+    }
+
     /// The time in microseconds within which this many thousandths of all that ended did (nearest
     /// rank), at most a sixteenth too long.
     pub fn within_us(&self, thousandths: u64) -> Option<u64> {

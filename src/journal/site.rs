@@ -65,7 +65,7 @@ pub struct PlannedSite {
     pub pue: Option<Overhead>,
 }
 
-/// What a grid emits for a kilowatt-hour, in grams of CO2e, and who says so.
+/// What a grid emits for a kilowatt-hour, in grams of `CO2e`, and who says so.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Grid {
     /// The best estimate.

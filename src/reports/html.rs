@@ -4,6 +4,7 @@ mod charts;
 mod page;
 mod plot;
 mod road;
+mod sent;
 mod shown;
 mod sites;
 mod tables;

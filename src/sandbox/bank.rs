@@ -23,7 +23,7 @@ use tokio::{
 
 use super::{
     book::{self, Book, NAMES, Process, Replication},
-    calendar::CutOff,
+    calendar::{CutOff, Since},
     load::RATE_MAX,
     status::look,
     web,
@@ -49,6 +49,10 @@ pub struct Settings {
     pub rate: u32,
     /// With the batch and its workers.
     pub batch: bool,
+    /// With a second gateway, at a branch.
+    pub branch: bool,
+    /// With a name server there, on loopback.
+    pub names: Option<SocketAddr>,
     /// Where the gateway posts business events, on loopback.
     pub events_url: Option<String>,
     /// The `holdfast` executable whose `sandbox-process` is run.
@@ -65,6 +69,8 @@ impl Settings {
             cut_off: CutOff::default(),
             rate: 0,
             batch: false,
+            branch: false,
+            names: None,
             events_url: None,
             program: own_program(),
         }
@@ -149,6 +155,9 @@ pub async fn up(settings: &Settings) -> Result<Book, UpError> {
         cut_off: settings.cut_off,
         rate: settings.rate,
         batch: settings.batch,
+        branch: settings.branch,
+        names: settings.names,
+        since: Some(Since::now().map_err(io_error("read the clock"))?),
         events_url: settings.events_url.clone(),
         processes,
     };
@@ -165,6 +174,8 @@ async fn start_all(dir: &Path, settings: &Settings) -> Result<(), UpError> {
     let names = NAMES.into_iter().filter(|it| match *it {
         "load" => settings.rate > 0,
         "batch" => settings.batch,
+        "branch" => settings.branch,
+        "names" => settings.names.is_some(),
         _ => true,
     });
     for name in names.clone() {
@@ -201,6 +212,9 @@ fn check(settings: &Settings) -> Result<(), UpError> {
     }
     if settings.link_delay > DELAY_MAX {
         return bad("the link delay is at most 10s".to_owned());
+    }
+    if settings.names.is_some_and(|it| !it.ip().is_loopback()) {
+        return bad("the name server is on loopback, which the sandbox does not leave".to_owned());
     }
     let Some(url) = &settings.events_url else { return Ok(()) };
     let parsed = reqwest::Url::parse(url)

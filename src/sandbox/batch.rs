@@ -1,9 +1,11 @@
 //! `batch`: pays out what was collected, by workers that are processes of their own. When work
 //! piles up it starts more of them, when there is none it lets them go, and one that dies is
 //! started again.
+#![expect(clippy::disallowed_methods, reason = "the sandbox is a room that may touch the world")]
 #![expect(clippy::disallowed_types, reason = "the sandbox is a room that may touch the world")]
 
 use std::{
+    fs,
     io::{self, BufRead as _, Write as _},
     path::PathBuf,
     process::Stdio,
@@ -42,6 +44,7 @@ pub(super) const WORKER: &str = "batch-worker";
 const RATE_MAX: u32 = 1_000;
 const WORKERS_MAX: u32 = 16;
 const JOB_MAX_MS: u64 = 1_000;
+const JOB_MAX_MIB: u32 = 256;
 /// Jobs that wait beyond this are turned away.
 const QUEUE_MAX: u64 = 100_000;
 /// How often it is decided whether there are enough workers.
@@ -62,8 +65,12 @@ struct Settings {
     rate: u32,
     /// How long a worker needs for one.
     job_ms: u64,
+    /// How much memory it needs for one, in MiB.
+    job_mib: u32,
     /// The most workers.
     workers_max: u32,
+    /// Whether a worker that died is started again.
+    restart: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -71,7 +78,9 @@ struct Settings {
 struct Change {
     rate: Option<u32>,
     job_ms: Option<u64>,
+    job_mib: Option<u32>,
     workers_max: Option<u32>,
+    restart: Option<bool>,
 }
 
 struct Batch {
@@ -79,6 +88,7 @@ struct Batch {
     settings: Mutex<Settings>,
     waiting: Mutex<u64>,
     more: Notify,
+    arrived: Counter,
     done: Counter,
     restarts: Counter,
     depth: Gauge,
@@ -88,17 +98,20 @@ struct Batch {
 
 /// Runs the batch with its first worker.
 pub(super) async fn run(here: Here) -> io::Result<()> {
+    let settings = Settings { rate: 0, job_ms: 20, job_mib: 0, workers_max: 4, restart: true };
     let batch = Arc::new(Batch {
         dir: here.dir,
-        settings: Mutex::new(Settings { rate: 0, job_ms: 20, workers_max: 4 }),
+        settings: Mutex::new(settings),
         waiting: Mutex::new(0),
         more: Notify::new(),
+        arrived: Counter::default(),
         done: Counter::default(),
         restarts: Counter::default(),
         depth: Gauge::default(),
         wanted: AtomicU32::new(1),
     });
     here.metrics.register(|it| {
+        it.register("batch_jobs_arrived", "Jobs that arrived", batch.arrived.clone());
         it.register("batch_jobs_done", "Jobs that workers have done", batch.done.clone());
         it.register("batch_worker_restarts", "Workers started again", batch.restarts.clone());
         it.register("batch_jobs_waiting", "Jobs that nobody has begun", batch.depth.clone());
@@ -128,6 +141,7 @@ async fn arrive(batch: Arc<Batch>) {
         let more = thousandths / 1_000;
         thousandths %= 1_000;
         if more > 0 {
+            batch.arrived.inc_by(more);
             let mut waiting = batch.waiting();
             *waiting = (*waiting + more).min(QUEUE_MAX);
             drop(waiting);
@@ -168,15 +182,18 @@ async fn supervise(batch: Arc<Batch>) {
 
 /// Keeps the worker of this number alive as long as it is wanted, and gives it jobs.
 async fn employ(batch: Arc<Batch>, number: u32) {
+    let mut lost = false;
     loop {
-        if !batch.wants(number) {
+        if !batch.wants(number) || (lost && !batch.settings().restart) {
             batch.news().await;
             continue;
         }
-        match attend(&batch, number).await {
+        let ended = attend(&batch, number).await;
+        lost = ended.is_err();
+        match ended {
             Ok(()) => tracing::info!(number, "let a worker go"),
             Err(why) => {
-                tracing::warn!(number, %why, "lost a worker: another one is started");
+                tracing::warn!(number, %why, "lost a worker");
                 batch.restarts.inc();
                 sleep(RESTART_AFTER).await;
             }
@@ -205,7 +222,8 @@ async fn attend(batch: &Batch, number: u32) -> io::Result<()> {
             }
             continue;
         }
-        let job = format!("{}\n", batch.settings().job_ms);
+        let Settings { job_ms, job_mib, .. } = batch.settings();
+        let job = format!("{job_ms} {job_mib}\n");
         let worked = async {
             give.write_all(job.as_bytes()).await?;
             take.next_line().await
@@ -230,11 +248,21 @@ async fn attend(batch: &Batch, number: u32) -> io::Result<()> {
     child.wait().await.map(drop)
 }
 
-/// A worker: each line is a job, which takes so many milliseconds. Its input's end is its own.
+/// A worker: each line is a job, which takes so many milliseconds and so many MiB of memory. Its
+/// input's end is its own.
 pub(super) fn work() -> io::Result<()> {
+    // When memory is out it is a worker that goes, and not who starts the next one.
+    if let Err(why) = fs::write("/proc/self/oom_score_adj", "1000") {
+        tracing::warn!(%why, "is not the first to go when memory is out");
+    }
     for job in io::stdin().lock().lines() {
-        let ms = job?.trim().parse().map_err(io::Error::other)?;
+        let job = job?;
+        let (ms, mib) = job.trim().split_once(' ').unwrap_or((job.trim(), "0"));
+        let ms = ms.parse().map_err(io::Error::other)?;
+        let mib: usize = mib.parse().map_err(io::Error::other)?;
+        let taken = vec![1_u8; mib << 20];
         thread::nap(Duration::from_millis(ms));
+        drop(std::hint::black_box(taken));
         let mut out = io::stdout().lock();
         out.write_all(b"done\n")?;
         out.flush()?;
@@ -284,12 +312,17 @@ async fn change(
     if change.job_ms.is_some_and(|it| it > JOB_MAX_MS) {
         return Err(Problem::unprocessable(format!("`job_ms` is at most {JOB_MAX_MS}")));
     }
+    if change.job_mib.is_some_and(|it| it > JOB_MAX_MIB) {
+        return Err(Problem::unprocessable(format!("`job_mib` is at most {JOB_MAX_MIB}")));
+    }
     if change.workers_max.is_some_and(|it| !(1..=WORKERS_MAX).contains(&it)) {
         return Err(Problem::unprocessable(format!("`workers_max` is 1 to {WORKERS_MAX}")));
     }
     let mut settings = batch.settings.lock().expect("no holder panics");
     settings.rate = change.rate.unwrap_or(settings.rate);
     settings.job_ms = change.job_ms.unwrap_or(settings.job_ms);
+    settings.job_mib = change.job_mib.unwrap_or(settings.job_mib);
+    settings.restart = change.restart.unwrap_or(settings.restart);
     settings.workers_max = change.workers_max.unwrap_or(settings.workers_max);
     Ok(Json(*settings))
 }
@@ -299,6 +332,7 @@ async fn status(State(batch): State<Arc<Batch>>) -> Json<Value> {
         "waiting": *batch.waiting(),
         "workers": batch.wanted.load(Ordering::SeqCst),
         "done": batch.done.get(),
+        "owed": batch.arrived.get().saturating_sub(batch.done.get()),
         "restarts": batch.restarts.get(),
     }))
 }

@@ -17,14 +17,18 @@ use std::{
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
-use super::{calendar::CutOff, identity::Identity};
+use super::{
+    calendar::{CutOff, Since},
+    identity::Identity,
+};
 
 /// The file's name in the sandbox's folder.
 pub const FILE: &str = "sandbox.json";
 /// The version that this program writes.
 pub const VERSION: u32 = 1;
 /// Every process there can be, in the order in which they start.
-pub const NAMES: [&str; 7] = ["kyc", "sanctions", "core-a", "core-b", "gateway", "batch", "load"];
+pub const NAMES: [&str; 9] =
+    ["names", "kyc", "sanctions", "core-a", "core-b", "gateway", "branch", "batch", "load"];
 
 /// Settings and processes of one sandbox.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +46,15 @@ pub struct Book {
     /// There is a batch beside the payments.
     #[serde(default)]
     pub batch: bool,
+    /// There is a second gateway, at a branch.
+    #[serde(default)]
+    pub branch: bool,
+    /// Where the bank's own name server listens, whom gateways ask where the KYC provider is.
+    #[serde(default)]
+    pub names: Option<SocketAddr>,
+    /// From when on the bank's time is counted; none counts the machine's own.
+    #[serde(default)]
+    pub since: Option<Since>,
     /// Where the gateway posts its business events.
     pub events_url: Option<String>,
     /// The processes that were started, by name.

@@ -1,9 +1,14 @@
 //! The bank's day: the cut-off and the value date that follows from it.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, io, str::FromStr};
 
-use jiff::civil::{Date, DateTime, Time, Weekday};
+use jiff::{
+    Timestamp,
+    civil::{Date, DateTime, Time, Weekday},
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+use super::identity;
 
 /// The time of day (UTC) from which payments belong to the next business day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,9 +74,62 @@ impl CutOff {
     }
 }
 
-/// The wall clock, in UTC.
-pub(super) fn now() -> DateTime {
-    jiff::tz::Offset::UTC.to_datetime(jiff::Timestamp::now())
+/// An instant by two clocks: from it on the bank counts its time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Since {
+    /// Milliseconds since 1970.
+    wall_ms: i64,
+    /// Milliseconds since the boot.
+    boot_ms: i64,
+    /// Which boot that was.
+    boot_id: String,
+}
+
+impl Since {
+    /// Now.
+    pub fn now() -> io::Result<Self> {
+        let wall_ms = Timestamp::now().as_millisecond();
+        Ok(Self { wall_ms, boot_ms: boot_ms(), boot_id: identity::boot_id()? })
+    }
+}
+
+/// The time by which a process of the bank lives. It goes on from an instant that all have in
+/// common by the clock that counts from the boot, so that nobody who sets the machine's time of day
+/// moves a cut-off. A process that sees another such clock (`time_namespaces(7)`) lives at another
+/// time than the others.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BankClock {
+    /// What is added to the clock that counts from the boot; none is the machine's own time.
+    offset_ms: Option<i64>,
+}
+
+impl BankClock {
+    /// Counts from there; an instant of an earlier boot says nothing.
+    pub(super) fn new(since: Option<&Since>) -> Self {
+        let this_boot = identity::boot_id().ok();
+        let since = since.filter(|it| Some(&it.boot_id) == this_boot.as_ref());
+        Self { offset_ms: since.map(|it| it.wall_ms - it.boot_ms) }
+    }
+
+    /// Milliseconds since 1970.
+    pub(super) fn now_ms(self) -> i64 {
+        match self.offset_ms {
+            Some(offset) => boot_ms().saturating_add(offset),
+            None => Timestamp::now().as_millisecond(),
+        }
+    }
+
+    /// Now, in UTC.
+    pub(super) fn now(self) -> DateTime {
+        let now = Timestamp::from_millisecond(self.now_ms());
+        jiff::tz::Offset::UTC.to_datetime(now.unwrap_or_else(|_| Timestamp::now()))
+    }
+}
+
+/// Milliseconds since the boot, as this process sees it.
+fn boot_ms() -> i64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    now.tv_sec.saturating_mul(1_000).saturating_add(now.tv_nsec / 1_000_000)
 }
 
 #[cfg(test)]
@@ -100,6 +158,18 @@ mod tests {
     fn a_cut_off_at_midnight_makes_every_payment_the_next_days() {
         let cut_off: CutOff = "00:00".parse().unwrap();
         assert_eq!(cut_off.value_date(datetime(2026, 11, 19, 0, 0, 0, 0)), date(2026, 11, 20));
+    }
+
+    #[test]
+    fn the_bank_s_time_goes_on_from_where_it_was_counted() {
+        let now = Since::now().unwrap();
+        let later = Since { wall_ms: now.wall_ms + 3_600_000, ..now.clone() };
+        let apart =
+            |it: &Since| BankClock::new(Some(it)).now_ms() - BankClock::new(Some(&now)).now_ms();
+        assert!((3_600_000..3_601_000).contains(&apart(&later)));
+        // An instant of another boot says nothing of this one.
+        let other = Since { boot_id: "another".to_owned(), ..later };
+        assert!(apart(&other).abs() < 1_000);
     }
 
     #[test]

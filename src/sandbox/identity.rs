@@ -67,7 +67,8 @@ impl Identity {
     }
 }
 
-fn boot_id() -> io::Result<String> {
+/// Which boot of the machine this is.
+pub(super) fn boot_id() -> io::Result<String> {
     Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
 }
 

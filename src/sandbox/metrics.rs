@@ -25,13 +25,15 @@ use super::web::{MARK_HEADER, Problem};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// Paths that may become a label; anything else is `other`, so that strangers mint no series.
-const ROUTES: [&str; 13] = [
+const ROUTES: [&str; 15] = [
     "/behaviour",
     "/check",
+    "/clock",
     "/entries",
     "/healthz",
     "/log",
     "/metrics",
+    "/names",
     "/payments",
     "/promote",
     "/rate",

@@ -13,6 +13,7 @@ mod gateway;
 pub mod identity;
 mod load;
 mod metrics;
+mod names;
 mod peers;
 pub mod postgres;
 pub mod process;

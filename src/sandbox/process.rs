@@ -8,6 +8,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use rustix::fs::{FlockOperation, flock};
@@ -23,9 +24,13 @@ use super::{
     identity::Identity,
     load,
     metrics::Metrics,
-    postgres, third_party,
+    names, postgres, third_party,
     web::{self, Stop},
 };
+use crate::world::thread;
+
+/// How long the lock of one that is ending may be waited for: looks, and the time between two.
+const LOCK: (u32, Duration) = (100, Duration::from_millis(20));
 
 /// Why a process of the sandbox ended badly.
 #[derive(Debug, thiserror::Error)]
@@ -136,14 +141,22 @@ fn be_called(name: &str) {
     }
 }
 
-/// Holds the lock that keeps a second process of the same name away.
+/// Holds the lock that keeps a second process of the same name away. One that was just killed may
+/// hold it for another moment.
 fn alone(home: &Path) -> io::Result<File> {
     let file = File::options().create(true).append(true).open(home.join("lock"))?;
-    flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|why| match why {
-        rustix::io::Errno::AGAIN => io::Error::other("another process of this name runs already"),
-        other => other.into(),
-    })?;
-    Ok(file)
+    let mut looks = 0;
+    loop {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(file),
+            Err(rustix::io::Errno::AGAIN) if looks == LOCK.0 => {
+                return Err(io::Error::other("another process of this name runs already"));
+            }
+            Err(rustix::io::Errno::AGAIN) => looks += 1,
+            Err(why) => return Err(why.into()),
+        }
+        thread::nap(LOCK.1);
+    }
 }
 
 async fn live(dir: PathBuf, home: PathBuf, name: &str) -> io::Result<()> {
@@ -159,7 +172,8 @@ async fn live(dir: PathBuf, home: PathBuf, name: &str) -> io::Result<()> {
     tracing::info!(name, %address, "started");
     match name {
         "core-a" | "core-b" => core::run(here).await?,
-        "gateway" => gateway::run(here).await?,
+        "gateway" | "branch" => gateway::run(here).await?,
+        "names" => names::run(here).await?,
         "batch" => batch::run(here).await?,
         "load" => load::run(here).await?,
         _ => third_party::run(here).await?,

@@ -10,7 +10,7 @@ use axum::{
     extract::{DefaultBodyLimit, rejection::BytesRejection},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::RETRY_AFTER},
     response::{IntoResponse, Response},
-    serve::ListenerExt as _,
+    serve::{Listener, ListenerExt as _},
 };
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -45,11 +45,11 @@ impl Stop {
 }
 
 /// Serves until told to stop, then finishes what has begun, in less than two seconds.
-pub(super) async fn serve(
-    listener: tokio::net::TcpListener,
-    app: Router,
-    stop: Stop,
-) -> io::Result<()> {
+pub(super) async fn serve<L>(listener: L, app: Router, stop: Stop) -> io::Result<()>
+where
+    L: Listener<Io = tokio::net::TcpStream>,
+    L::Addr: std::fmt::Debug,
+{
     let listener = listener.tap_io(|io| {
         if let Err(why) = io.set_nodelay(true) {
             tracing::debug!(%why, "could not turn off Nagle's algorithm");

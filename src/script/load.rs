@@ -13,7 +13,7 @@ use crate::{
     },
     manifest::{diagnostic::Diagnostic, unread::Placed},
     probe::{Datum, Reading},
-    script::{expect::Expect, hypothesis::single},
+    script::{expect::Expect, hypothesis::single, lines::Phase},
     units::Span,
     world::web::{Ask, Method},
 };
@@ -28,6 +28,7 @@ const READINGS: &[&str] = &[
     "failed",
     "unsent",
     "good_ratio",
+    "error_ratio",
     "p50_ms",
     "p90_ms",
     "p99_ms",
@@ -53,8 +54,10 @@ pub struct Load {
     pub status: Vec<u16>,
     /// During which part of the run it is sent.
     pub during: Part,
+    /// The number of the phase with which it begins, from 1; none if it begins with that part.
+    pub from: Option<u32>,
     /// What it must show, and over which stretch.
-    pub expect: Option<(Expect, When)>,
+    pub expects: Vec<(Expect, When)>,
 }
 
 /// A request with places to fill.
@@ -182,12 +185,16 @@ impl Load {
 
     /// What it must show, as a hypothesis of the journal.
     pub fn hypothesis(&self) -> Option<PlannedHypothesis> {
-        let (expect, when) = self.expect.as_ref()?;
-        Some(PlannedHypothesis {
+        let said = |(expect, when): &(Expect, When)| match when {
+            When::Before | When::During => expect.to_string(),
+            When::After => format!("{expect} once everything was undone"),
+        };
+        let said: Vec<_> = self.expects.iter().map(said).collect();
+        (!said.is_empty()).then(|| PlannedHypothesis {
             name: self.name.clone(),
             probe: "load".to_owned(),
-            expect: expect.to_string(),
-            when: vec![*when],
+            expect: said.join("; "),
+            when: self.expects.iter().map(|it| it.1).collect(),
             every_us: 0,
         })
     }
@@ -203,6 +210,7 @@ pub fn reading(sum: &Sum) -> Reading {
         ("unsent", Datum::count(sum.unsent)),
     ]);
     all.extend(sum.good_ratio().map(|it| ("good_ratio", Datum::Number(it))));
+    all.extend(sum.error_ratio().map(|it| ("error_ratio", Datum::Number(it))));
     for (name, share) in [("p50_ms", 500), ("p90_ms", 900), ("p99_ms", 990), ("max_ms", 1_000)] {
         let within = sum.within_us(share).map(|it| Datum::millis(Duration::from_micros(it)));
         all.extend(within.map(|it| (name, it)));
@@ -244,14 +252,22 @@ pub(super) struct Written {
     /// When it is sent: during the whole `run`, or the `method` alone.
     #[serde(default)]
     during: Part,
-    /// What it must show: sent, good, late, failed, unsent, `good_ratio`, and `p50_ms`, `p90_ms`,
-    /// `p99_ms` and `max_ms` from the planned instants.
+    /// The phase of a drill with which it begins.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    phase: Option<Placed<String>>,
+    /// What it must show: sent, good, late, failed, unsent, `good_ratio`, `error_ratio`, and
+    /// `p50_ms`, `p90_ms`, `p99_ms` and `max_ms` from the planned instants.
     #[serde(default)]
     #[schemars(with = "Option<Expect>")]
     expect: Option<Placed<Expect>>,
     /// Over which stretch that is judged.
     #[serde(default)]
     mode: Mode,
+    /// What it must show, over a whole second, within `settle` after everything was undone.
+    #[serde(default)]
+    #[schemars(with = "Option<Expect>")]
+    afterwards: Option<Placed<Expect>>,
 }
 
 /// Over which stretch a load is judged.
@@ -270,7 +286,12 @@ fn two_seconds() -> Span {
 }
 
 /// Reads all loads of a file, and complains of what they would be together.
-pub(super) fn loads(written: Vec<Written>, out: &mut Vec<Diagnostic>) -> Vec<Load> {
+/// Those of a scenario have no phases to begin with.
+pub(super) fn loads(
+    written: Vec<Written>,
+    phases: &[Phase],
+    out: &mut Vec<Diagnostic>,
+) -> Vec<Load> {
     let (mut all, mut total) = (Vec::<Load>::new(), 0_u32);
     for it in written {
         let Placed { place, value: rate } = it.rate;
@@ -288,17 +309,31 @@ pub(super) fn loads(written: Vec<Written>, out: &mut Vec<Diagnostic>) -> Vec<Loa
             let help = "give each load a name of its own";
             out.push(Diagnostic::new(format!("a second load `{}`", it.name), place, help));
         }
-        all.push(load(it, out));
+        all.push(load(it, phases, out));
     }
     all
 }
 
-fn load(it: Written, out: &mut Vec<Diagnostic>) -> Load {
+/// The number of the phase with which a load begins, from 1.
+fn from(phase: &Placed<String>, phases: &[Phase], out: &mut Vec<Diagnostic>) -> Option<u32> {
+    let Placed { place, value } = phase;
+    let found = phases.iter().position(|it| it.name == *value);
+    if found.is_none() && phases.is_empty() {
+        let help = "only drills have phases: leave `phase` out, or write `during: method`";
+        out.push(Diagnostic::new("a scenario has no phase to begin with", *place, help));
+    } else if found.is_none() && value != crate::units::HOLE {
+        let names: Vec<&str> = phases.iter().map(|it| it.name.as_str()).collect();
+        out.push(Diagnostic::unknown_name("phase of this drill", value, *place, &names));
+    }
+    found.and_then(|it| u32::try_from(it + 1).ok())
+}
+
+fn load(it: Written, phases: &[Phase], out: &mut Vec<Diagnostic>) -> Load {
     let when = match it.mode {
         Mode::DuringFault => When::During,
         Mode::Start => When::Before,
     };
-    if let Some(expect) = &it.expect {
+    for expect in it.expect.iter().chain(&it.afterwards) {
         for name in expect.value.0.keys() {
             if !READINGS.contains(&name.as_str()) && name != crate::units::HOLE {
                 let sort = "reading of a load";
@@ -307,6 +342,14 @@ fn load(it: Written, out: &mut Vec<Diagnostic>) -> Load {
         }
         single(expect, out);
     }
+    if let (Part::Method, Some(expect)) = (it.during, &it.afterwards) {
+        let help = "leave `during: method` out: then it is sent until everything holds again";
+        let what = "this load is over before there is anything to show afterwards";
+        out.push(Diagnostic::new(what, expect.place, help));
+    }
+    let from = it.phase.and_then(|it| from(&it, phases, out));
+    let expect = it.expect.map(|it| (it.value, when));
+    let afterwards = it.afterwards.map(|it| (it.value, When::After));
     let Written { name, url, method, headers, body, .. } = it;
     Load {
         name,
@@ -317,6 +360,7 @@ fn load(it: Written, out: &mut Vec<Diagnostic>) -> Load {
         in_time: it.in_time.unwrap_or(it.timeout),
         status: it.status,
         during: it.during,
-        expect: it.expect.map(|it| (it.value, when)),
+        from,
+        expects: expect.into_iter().chain(afterwards).collect(),
     }
 }

@@ -112,7 +112,7 @@ pub(super) fn scenario(doc: &mut Doc, kinds: &Kinds, out: &mut Vec<Diagnostic>) 
     for it in written.hypothesis {
         hypotheses.extend(hypothesis::hypothesis(doc, it.0, &kinds.probes, out));
     }
-    let loads = load::loads(written.load, out);
+    let loads = load::loads(written.load, &[], out);
     let mut faults = Vec::new();
     for it in &written.method {
         faults.extend(items::entry(doc, it.0, kinds, out));

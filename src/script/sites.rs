@@ -153,7 +153,7 @@ fn five_seconds() -> Span {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct WrittenGrid {
-    /// Grams of CO2e for a kilowatt-hour.
+    /// Grams of `CO2e` for a kilowatt-hour.
     grams_per_kwh: f64,
     /// At least so many.
     #[serde(default)]
@@ -293,13 +293,13 @@ fn remote(written: WrittenRemote, wrong: Wrong<'_>) -> Remote {
     Remote { url, headers, timeout, scopes }
 }
 
-/// Disks in the kernel's list that only pass on what others read and write; as node_exporter's
-/// names have it.
+/// Disks in the kernel's list that only pass on what others read and write; as names of
+/// `node_exporter` have it.
 const LAYERS: &str = "(dm-|md|loop|zram|ram|sr|fd).*";
 /// Interfaces that only pass on what others carry.
 const INNER: &str = "lo|(veth|docker|br-|virbr|cni|flannel|cali|tap|bond|team|dummy).*|.*\\\\..*";
 
-/// node_exporter's names, which the agent has too, and the agent's energy.
+/// The names of `node_exporter`, which the agent has too, and the agent's energy.
 fn host_queries(which: &str) -> Vec<(Column, String)> {
     let sum = |name: &str, more: &str| format!("sum({name}{{{which}{more}}})");
     let disk = |name: &str| sum(name, &format!(",device!~\"{LAYERS}\""));

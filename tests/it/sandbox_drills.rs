@@ -21,8 +21,23 @@ fn after_a_site_s_power_loss_every_acknowledged_payment_is_there() {
 #[test]
 fn without_its_kyc_provider_the_bank_closes_and_opens_again_with_it() {
     let stage = Stage::with_bank(&["--replication", "sync"]);
-    let played = play(&stage, "kyc-lost", &["--set", "mtpd=2s"]);
+    let played = play(&stage, "kyc-lost", &["--set", "mtpd=2s", "--set", "patience_ms=2500"]);
     assert_eq!(played.code(), 0, "{}", played.said());
+    // Its customers came from the phase `load` on, and were served as before in the end.
+    let load = &played.report["loads"][0];
+    assert_eq!(load["planned"]["name"], "customers");
+    let phase = &played.report["timeline"]["phases"];
+    let phase = phase.as_array().unwrap().iter().find(|it| it["name"] == "load").unwrap();
+    let first = load["rows"][0][0].as_i64().unwrap();
+    assert!(first >= phase["from_us"].as_i64().unwrap(), "{load}");
+    let failed: u64 =
+        load["rows"].as_array().unwrap().iter().map(|it| it[4].as_u64().unwrap()).sum();
+    assert!(failed > 20, "they were turned away for two seconds: {load}");
+    assert!(
+        played.said().contains("PASS customers (after): error_ratio is 0"),
+        "{}",
+        played.said()
+    );
     let lower = played.report["drill"]["rto"]["lower_us"].as_i64().unwrap();
     assert!(lower >= 2_000_000, "the provider was away for two seconds: {lower}");
     assert_eq!(stage.gone(&played), 0);

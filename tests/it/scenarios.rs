@@ -3,7 +3,6 @@
 
 use std::{
     fs,
-    net::{Ipv4Addr, UdpSocket},
     panic::catch_unwind,
     path::{Path, PathBuf},
     process::Command,
@@ -34,16 +33,17 @@ const SHORT: &[(&str, &str)] = &[
     ("flood", "60"),
     ("latency_ms", "100"),
     ("length", "1500ms"),
-    ("memory", "96MiB"),
     ("patience_ms", "2500"),
     ("timeouts", "99"),
 ];
 /// The same, for those that need more time to show what they show.
 const LONGER: &[(&str, &str)] = &[
     ("chaos-scenarios/batch-hangs.yaml", "length=3s"),
-    ("chaos-scenarios/clock-skew.yaml", "length=5s"),
+    ("chaos-scenarios/clock-skew.yaml", "away=5500ms"),
+    ("chaos-scenarios/clock-skew.yaml", "length=4s"),
     ("chaos-scenarios/disk-full.yaml", "length=3s"),
     ("chaos-scenarios/load-step.yaml", "length=3s"),
+    ("chaos-scenarios/memory-pressure.yaml", "length=3s"),
     ("chaos-scenarios/worker-crash-loop.yaml", "length=2s"),
 ];
 
@@ -168,25 +168,9 @@ fn every_scenario_passes_and_leaves_nothing() {
     all_pass(files);
 }
 
-/// A name server that knows no name.
-fn name_server() {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 53)).unwrap();
-    thread::spawn(move || {
-        let mut said = [0; 512];
-        while let Ok((n, from)) = socket.recv_from(&mut said) {
-            if let Some([_, _, flags, code]) = said.first_chunk_mut() {
-                (*flags, *code) = (*flags | 0x80, 3);
-            }
-            // An answer may be lost as the fault begins or ends; whoever asks asks again.
-            drop(socket.send_to(said.get(..n).unwrap_or_default(), from));
-        }
-    });
-}
-
 #[test]
 fn every_scenario_that_takes_a_machine_of_its_own_passes_there() {
     alone("scenarios::every_scenario_that_takes_a_machine_of_its_own_passes_there", || {
-        name_server();
         all_pass(ALONE.iter().map(|it| (*it).to_owned()).collect());
     });
 }
@@ -217,6 +201,87 @@ fn a_batch_that_may_not_grow_fails_the_load_step() {
     .unwrap();
     assert_eq!(played.code(), 1, "{}", played.said());
     assert!(played.said().contains("count is 1"), "{}", played.said());
+}
+
+/// Plays a file with these variables; it must fail, and name this hypothesis.
+fn fails(file: &str, set: &[&str], prepare: impl FnOnce(&Stage), hypothesis: &str) {
+    let Some((_stage, played)) = play(file, set, prepare) else { return };
+    assert_eq!(played.code(), 1, "{file}: {}", played.said());
+    let said = played.said();
+    assert!(said.contains(&format!("FAIL {hypothesis} (")), "{said}");
+}
+
+const MEMORY: &str = "chaos-scenarios/memory-pressure.yaml";
+
+#[test]
+fn memory_that_is_enough_fails_the_scenario_of_too_little() {
+    fails(MEMORY, &["more=4GiB"], |_| {}, "workers were lost to it");
+}
+
+#[test]
+fn a_batch_that_starts_no_worker_again_fails_when_memory_is_short() {
+    let prepare = |stage: &Stage| put(stage, "batch", "/settings", r#"{"restart": false}"#);
+    fails(MEMORY, &[], prepare, "every job is done");
+}
+
+const DESCRIPTORS: &str = "chaos-scenarios/descriptors-exhausted.yaml";
+
+#[test]
+fn descriptors_that_are_enough_fail_the_scenario_of_too_few() {
+    fails(DESCRIPTORS, &["limit=512"], |_| {}, "nobody new gets in");
+}
+
+#[test]
+fn a_gateway_that_stays_without_descriptors_fails() {
+    let prepare = |stage: &Stage| {
+        let gateway = stage.book().processes["gateway"].pid.to_string();
+        // Who lowers the limit of a process once more takes the fault's way back.
+        thread::spawn(move || {
+            let limit = |more: &[&str]| {
+                let mut it = Command::new("prlimit");
+                text(&it.args(["--pid", &gateway]).args(more).output().unwrap().stdout)
+            };
+            let raw = ["--nofile", "--raw", "--noheadings", "--output", "SOFT"];
+            beside::until("the limit is there", || (limit(&raw).trim() == "4").then_some(()));
+            limit(&["--nofile=5:"]);
+        });
+    };
+    fails(DESCRIPTORS, &[], prepare, "payments are accepted");
+}
+
+const NAMES: &str = "chaos-scenarios/dns-outage.yaml";
+
+#[test]
+fn a_gateway_that_keeps_no_address_fails_when_names_do() {
+    alone("scenarios::a_gateway_that_keeps_no_address_fails_when_names_do", || {
+        let prepare = |stage: &Stage| put(stage, "gateway", "/settings", r#"{"names_kept_s": 0}"#);
+        fails(NAMES, &[], prepare, "payments are accepted in time");
+    });
+}
+
+#[test]
+fn an_outage_of_another_name_fails_the_scenario_of_names() {
+    alone("scenarios::an_outage_of_another_name_fails_the_scenario_of_names", || {
+        fails(NAMES, &["lost=other.example"], |_| {}, "the gateway's own questions fail");
+    });
+}
+
+const CLOCK: &str = "chaos-scenarios/clock-skew.yaml";
+
+#[test]
+fn a_clock_that_is_hardly_wrong_fails_the_scenario_of_wrong_clocks() {
+    alone("scenarios::a_clock_that_is_hardly_wrong_fails_the_scenario_of_wrong_clocks", || {
+        fails(CLOCK, &["by=2s"], |_| {}, "the branch lives on another day");
+    });
+}
+
+#[test]
+fn a_ledger_that_takes_any_date_fails_when_a_clock_is_wrong() {
+    alone("scenarios::a_ledger_that_takes_any_date_fails_when_a_clock_is_wrong", || {
+        let any = r#"{"clocks_apart_max_s": 4000000000}"#;
+        let prepare = |stage: &Stage| put(stage, "core-a", "/settings", any);
+        fails(CLOCK, &[], prepare, "nothing of the wrong day is in the ledger");
+    });
 }
 
 #[test]

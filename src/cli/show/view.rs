@@ -302,3 +302,109 @@ fn wide(it: char) -> usize {
         _ => 1,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{
+        began::PlannedPhase,
+        entry::{Intent, Look, OnVanish, UndoClass},
+    };
+
+    fn said(view: &mut View, at_us: u64, fact: Fact) {
+        view.meet(&Entry { v: 1, n: 0, epoch: 1, at_us, prev: String::new(), fact });
+    }
+
+    fn look(took: u64, grade: Verdict) -> Look {
+        Look(0, took, grade, String::new(), Vec::new())
+    }
+
+    /// In the third second of a fault, with two probes.
+    fn played() -> View {
+        let mut view = View::default();
+        view.planned = vec![
+            PlannedPhase { phase: "disrupt".to_owned(), items: Vec::new() }.phase,
+            "重启 verify".to_owned(),
+        ];
+        said(&mut view, 0, Fact::PhaseBegan { phase: "baseline".to_owned() });
+        said(&mut view, 900_000, Fact::PhaseEnded { phase: "baseline".to_owned() });
+        said(&mut view, 1_000_000, Fact::PhaseBegan { phase: "disrupt".to_owned() });
+        let intent = Intent {
+            act: 1,
+            kind: "process_pause".to_owned(),
+            family: Family::Fault,
+            name: "freeze\u{1b}[2J the ledger".to_owned(),
+            will: String::new(),
+            undo: serde_json::Value::Null,
+            by_hand: Vec::new(),
+            class: UndoClass::Guardian,
+            on_vanish: OnVanish::Heal,
+            due_us: None,
+            traces: None,
+        };
+        said(&mut view, 1_000_000, Fact::Intent(Box::new(intent)));
+        said(&mut view, 1_000_100, Fact::Applied { act: 1, from_us: 0, to_us: 1_000_000 });
+        let (pass, fail) = (Verdict::Pass, Verdict::Fail);
+        let rows = vec![look(1_000, pass), look(9_000, pass), look(5_000, pass), look(0, fail)];
+        said(&mut view, 2_000_000, Fact::Looks { probe: "pays".to_owned(), rows });
+        let rows = vec![look(2_000, Verdict::Inconclusive), look(2_000, pass)];
+        said(&mut view, 2_000_000, Fact::Looks { probe: "付款通过".to_owned(), rows });
+        view
+    }
+
+    fn texts(view: &View, size: (usize, usize)) -> Vec<String> {
+        view.lines(3_500_000, size).iter().map(|it| it.text(false)).collect()
+    }
+
+    #[test]
+    fn phases_faults_and_probes_stand_each_in_a_line() {
+        assert_eq!(
+            texts(&played(), (80, 10)),
+            [
+                "3.50 s ✓ baseline ▸ disrupt 2.50 s · 重启 verify ",
+                "◆ freeze [2J the ledger acts, 2.50 s",
+                "pays     ▁█▄✗ 0 s",
+                "付款通过 ?▁ 2.0 ms",
+            ]
+        );
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal_and_no_more_are_drawn_than_fit() {
+        let view = played();
+        for width in 1..90 {
+            for height in 0..6 {
+                let lines = texts(&view, (width, height));
+                assert!(lines.len() <= height, "{width}x{height}: {lines:?}");
+                let wide = lines.iter().map(|it| columns(it)).max().unwrap_or(0);
+                assert!(wide <= width, "{width}x{height}: {lines:?}");
+            }
+        }
+        assert_eq!(texts(&view, (80, 3)).last().map(String::as_str), Some("and 2 more"));
+    }
+
+    #[test]
+    fn without_colours_there_are_no_escapes_and_with_them_the_same_words() {
+        for line in played().lines(3_500_000, (80, 10)) {
+            let plain = line.text(false);
+            assert!(!plain.contains('\u{1b}'), "{plain:?}");
+            let coloured = line.text(true);
+            let words: Vec<_> = coloured.split('\u{1b}').collect();
+            let bare = words.iter().map(|it| it.split_once('m').map_or(*it, |it| it.1));
+            assert!(coloured.contains("\u{1b}["), "{coloured:?}");
+            assert_eq!(bare.collect::<String>(), plain);
+        }
+    }
+
+    #[test]
+    fn nothing_stands_below_while_somebody_types_nor_after_the_end() {
+        let mut view = played();
+        view.asked = 1;
+        assert_eq!(view.lines(0, (80, 10)), []);
+        view.asked = 0;
+        said(&mut view, 4, Fact::Undone { act: 1, from_us: 3, to_us: 4 });
+        assert!(!texts(&view, (80, 10)).concat().contains("freeze"), "it does not act any more");
+        said(&mut view, 5, Fact::Ended { verdict: Verdict::Pass, why: Vec::new() });
+        assert_eq!(view.lines(0, (80, 10)), []);
+    }
+}

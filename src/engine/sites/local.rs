@@ -84,11 +84,14 @@ impl LocalSites {
     }
 }
 
+/// Puts what a text says into a row; none if it says nothing.
+type Reader = fn(&str, &mut SiteRow) -> Option<()>;
+
 /// The whole machine.
 fn host(site: &str, world: &World) -> SiteRows {
     let mut row = SiteRow { at_us: world.clock.now_us(), ..SiteRow::default() };
     let mut missing = BTreeMap::new();
-    let readers: [(Resource, &str, fn(&str, &mut SiteRow) -> Option<()>); 4] = [
+    let readers: [(Resource, &str, Reader); 4] = [
         (Resource::Cpu, "/proc/stat", kernel::cpu),
         (Resource::Memory, "/proc/meminfo", kernel::memory),
         (Resource::Disk, "/proc/diskstats", kernel::disk),

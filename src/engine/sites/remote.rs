@@ -68,7 +68,9 @@ pub(in crate::engine) async fn watch(
         };
         let told = timeout(remote.timeout.duration().saturating_mul(2), all).await;
         let told = told.unwrap_or_else(|_| blind((&site, &remote), "no answer in time"));
-        told.into_iter().for_each(|it| rows.put(Row::Site(Box::new(it))));
+        for it in told {
+            rows.put(Row::Site(Box::new(it)));
+        }
     }
 }
 

@@ -240,7 +240,10 @@ impl Scope<'_> {
             let least = |it: &&(i64, &SiteRow)| it.1.memory_low_bytes.or(it.1.memory_bytes);
             let low = seen.iter().filter_map(least).reduce(f64::max)?;
             let high = all.iter().filter_map(known).map(|it| it.1).fold(most, f64::max);
-            let covered_us = self.track(|it| it.memory_bytes).covered_us(window);
+            // A level may fall, and no reading of it is lossy: the instants alone count.
+            let instants = self.rows.iter().filter(|it| it.1.memory_bytes.is_some());
+            let instants = instants.map(|it| (it.0, say::seconds(it.0)));
+            let covered_us = Track::of(instants, &[]).covered_us(window);
             (covered_us > 0).then(|| Known {
                 value: most,
                 low: low.min(most),

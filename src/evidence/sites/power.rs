@@ -133,16 +133,13 @@ impl Power {
     pub fn slices(&self, window: Window) -> Vec<Slice> {
         let (low, high) = (self.low.slices(window), self.high.slices(window));
         let best = self.joules.slices(window);
-        let one = |((best, low), high): ((&(Window, f64), &(Window, f64)), &(Window, f64))| {
-            let watts = |joules: f64| joules / say::seconds(best.0.length_us());
-            Slice {
-                window: best.0,
-                watts: watts(best.1),
-                low: watts(low.1).min(watts(best.1)),
-                high: watts(high.1).max(watts(best.1)),
-            }
-        };
-        best.iter().zip(&low).zip(&high).map(one).collect()
+        let mut slices = Vec::new();
+        for (((window, best), (_, low)), (_, high)) in best.into_iter().zip(low).zip(high) {
+            let [watts, low, high] =
+                [best, low, high].map(|joules| joules / say::seconds(window.length_us()));
+            slices.push(Slice { window, watts, low: low.min(watts), high: high.max(watts) });
+        }
+        slices
     }
 
     /// What the run used on top of an equally long baseline, in kWh:
@@ -154,7 +151,7 @@ impl Power {
     /// `T` is the part of the run that readings enclose, `W` the mean power of the baseline. The
     /// bounds let the baseline have gone on as its quietest and as its busiest reading. Of what was
     /// measured, the run's least meets the baseline's most, and the other way round. A model has the
-    /// same error in both, so that its lower bound is held against its lower bound, and so on.
+    /// same error in both, so that each bound is held against its like.
     pub fn incremental(&self, baseline: Window, run: Window) -> Figure {
         self.over(baseline, run).into()
     }

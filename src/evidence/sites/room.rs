@@ -49,18 +49,16 @@ fn left(it: Known) -> Known {
     Known { value: 1.0 - it.value, low: 1.0 - it.high, high: 1.0 - it.low, ..it }
 }
 
-/// Of the stretches between readings, at least a second long, the one with the least left.
+/// Of the stretches between readings around it, at least a second long, the one with the least
+/// left; never more than in the mean.
 fn busiest(host: &Scope<'_>, window: Window, planned: &PlannedSite) -> Figure {
     let cpus = host.rows.iter().find_map(|it| it.1.cpus).unwrap_or(0.0);
     let track = host.track(|it| it.cpu_seconds);
     let share = |(over, gained): (Window, f64)| gained / (cpus * say::seconds(over.length_us()));
-    let Some(most) = track.slices(window).into_iter().map(share).reduce(f64::max) else {
-        let seen = host.rows.iter().any(|it| it.1.cpu_seconds.is_some());
-        return Figure::none(if seen {
-            "no two readings lie within the take-over".to_owned()
-        } else {
-            host.why(Resource::Cpu)
-        });
+    let slices = track.slices_around(window);
+    let mean = host.cpu_ratio(window, planned).known().map(|it| it.value);
+    let Some(most) = slices.into_iter().map(share).chain(mean).reduce(f64::max) else {
+        return Figure::none(host.why(Resource::Cpu));
     };
     let least = 1.0 - most.min(1.0);
     Figure::Known(Known {

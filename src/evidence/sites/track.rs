@@ -121,6 +121,12 @@ impl Track {
         Some((before.1, before.1 + (next.1 - before.1) * part, next.1))
     }
 
+    /// Stretches between readings that have a part in a window, as [`Track::slices`] has them.
+    pub fn slices_around(&self, window: Window) -> Vec<(Window, f64)> {
+        let all = Window { from_us: i64::MIN, to_us: i64::MAX };
+        self.slices(all).into_iter().filter(|it| overlap(it.0, window) > 0).collect()
+    }
+
     /// Stretches between readings that lie within a window, each at least a second long and without
     /// a hole, with what was gained over each.
     pub fn slices(&self, window: Window) -> Vec<(Window, f64)> {

@@ -28,6 +28,9 @@ pub(crate) struct Order {
     pub(crate) id: String,
     /// The payment.
     pub(crate) payment: Payment,
+    /// When it was sent, by the sender's clock, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sent_ms: Option<i64>,
 }
 
 /// A line of the ledger.

@@ -78,6 +78,10 @@ async fn enter(
     if order.payment.amount_minor == 0 {
         return Err(Problem::unprocessable("`amount_minor` is more than 0"));
     }
+    if let Some(sent_ms) = order.sent_ms {
+        let apart_max_s = core.shared.clocks_apart_max_s.load(Ordering::SeqCst);
+        lives_now(sent_ms, core.clock.now_ms(), apart_max_s)?;
+    }
     let entered = core.ask(|reply| Job::Enter(order, reply)).await?;
     confirmed(&core, &entered).await?;
     let (role, term) = core.shared.role();
@@ -90,6 +94,16 @@ async fn enter(
     core.shared.acknowledged();
     let status = if entered.fresh { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(receipt(&entered.entry))).into_response())
+}
+
+/// A sender whose clock is wrong gives wrong value dates: nothing of it is entered.
+fn lives_now(sent_ms: i64, now_ms: i64, apart_max_s: i64) -> Result<(), Problem> {
+    let apart_s = (sent_ms - now_ms) / 1_000;
+    if apart_s.abs() <= apart_max_s {
+        return Ok(());
+    }
+    let (by, way) = (apart_s.abs(), if apart_s > 0 { "ahead of" } else { "behind" });
+    Err(Problem::conflict(format!("the sender's clock is {by} s {way} the ledger's: not entered")))
 }
 
 /// Waits for the standby if acknowledgements need it.
@@ -218,6 +232,7 @@ async fn status(State(core): This) -> Json<Value> {
         "lag_entries": shared.lag(),
         "alone": shared.alone.load(Ordering::SeqCst),
         "replication": shared.link().replication,
+        "now_ms": core.clock.now_ms(),
         "mono_us": monotonic_us(),
         "first_ack_mono_us": (first_ack > 0).then_some(first_ack),
     }))
@@ -269,12 +284,16 @@ async fn rejoin_primary(State(core): This, body: Body) -> Result<Json<Value>, Pr
 struct SettingsChange {
     link_delay_ms: Option<u64>,
     replication: Option<Replication>,
+    clocks_apart_max_s: Option<u32>,
 }
 
 async fn settings(State(core): This, body: Body) -> Result<Json<Value>, Problem> {
     let change: SettingsChange = web::read(body)?;
     if change.link_delay_ms.is_some_and(|it| it > DELAY_MAX_MS) {
         return Err(Problem::unprocessable(format!("`link_delay_ms` is at most {DELAY_MAX_MS}")));
+    }
+    if let Some(it) = change.clocks_apart_max_s {
+        core.shared.clocks_apart_max_s.store(it.into(), Ordering::SeqCst);
     }
     let mut link = core.shared.link();
     link.replication = change.replication.unwrap_or(link.replication);
@@ -290,7 +309,11 @@ async fn show_settings(State(core): This) -> Json<Value> {
 fn told(core: &Core) -> Json<Value> {
     let link = core.shared.link();
     let delay_ms = u64::try_from(link.delay.as_millis()).unwrap_or(u64::MAX);
-    Json(json!({ "link_delay_ms": delay_ms, "replication": link.replication }))
+    Json(json!({
+        "link_delay_ms": delay_ms,
+        "replication": link.replication,
+        "clocks_apart_max_s": core.shared.clocks_apart_max_s.load(Ordering::SeqCst),
+    }))
 }
 
 async fn healthz(State(core): This) -> Result<Json<Value>, Problem> {

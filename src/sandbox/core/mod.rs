@@ -13,7 +13,7 @@ use std::{
     io,
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -37,6 +37,7 @@ use self::{
 };
 use super::{
     book::{Book, Replication},
+    calendar::BankClock,
     fence::Token,
     metrics::latency_histogram,
     peers::Peers,
@@ -44,6 +45,8 @@ use super::{
     web::{self, Problem},
 };
 
+/// How far the sender of an entry and a core may be apart in time, in seconds.
+const CLOCKS_APART_MAX_S: i64 = 60;
 /// How long a failed write makes a core unwell.
 const FAILURE_LASTS: Duration = Duration::from_secs(5);
 
@@ -73,6 +76,8 @@ struct Shared {
     failed: Mutex<Option<Instant>>,
     /// Monotonic microseconds of the first acknowledgement in this term, 0 before it.
     first_ack_us: AtomicU64,
+    /// How far the sender of an entry and this core may be apart in time, in seconds.
+    clocks_apart_max_s: AtomicI64,
     figures: Figures,
 }
 
@@ -102,6 +107,7 @@ struct Core {
     jobs: mpsc::Sender<Job>,
     client: reqwest::Client,
     peers: Arc<Peers>,
+    clock: BankClock,
     stop: web::Stop,
 }
 
@@ -138,6 +144,7 @@ pub(super) async fn run(here: Here) -> io::Result<()> {
         broken: AtomicBool::new(false),
         failed: Mutex::new(None),
         first_ack_us: AtomicU64::new(0),
+        clocks_apart_max_s: AtomicI64::new(CLOCKS_APART_MAX_S),
         figures: figures(&here.metrics),
     });
     let measured = Arc::clone(&shared);
@@ -146,9 +153,10 @@ pub(super) async fn run(here: Here) -> io::Result<()> {
     let writer = Writer::new(ledger, Arc::clone(&shared), role_file);
     tokio::spawn(writer.work(todo));
     let client = web::client_of(&here.dir)?;
+    let clock = BankClock::new(here.book.since.as_ref());
     let peers = Arc::new(Peers::new(here.dir, here.book));
     let stop = here.stop.clone();
-    let core = Arc::new(Core { shared, jobs, client, peers, stop });
+    let core = Arc::new(Core { shared, jobs, client, peers, clock, stop });
     let (following, client) = (Arc::clone(&core), core.client.clone());
     tokio::spawn(follow::follow(following, client, Arc::clone(&core.peers)));
     let app = here.metrics.wrap(handlers::routes(core));

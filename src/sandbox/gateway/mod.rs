@@ -1,7 +1,9 @@
 //! `gateway`: the bank's door. It validates, has payments screened, and enters them in the core.
 
+mod door;
 mod events;
 mod log;
+mod names;
 mod pay;
 mod rooms;
 mod route;
@@ -30,13 +32,15 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
 use self::{
+    door::Door,
     events::{Events, ReasonClass},
     log::PaymentLog,
+    names::Names,
     rooms::Rooms,
     route::Route,
 };
 use super::{
-    calendar::CutOff,
+    calendar::{BankClock, CutOff},
     metrics::latency_histogram,
     peers::Peers,
     process::Here,
@@ -51,6 +55,8 @@ struct Gateway {
     peers: Arc<Peers>,
     route: Route,
     cut_off: CutOff,
+    clock: BankClock,
+    names: Names,
     events: Option<Arc<Mutex<Events>>>,
     payments: Family<OutcomeLabels, Counter>,
     seconds: Histogram,
@@ -81,27 +87,46 @@ pub(super) async fn run(here: Here) -> io::Result<()> {
         it.register("events_dropped", "Payments whose events were dropped", dropped.clone());
     });
     let log = PaymentLog::new(&here.home);
-    let lost = log.lost.clone();
-    here.metrics.register(|it| it.register("log_lines_lost", "Lines not written", lost));
+    let (lost, failed) = (log.lost.clone(), Counter::default());
+    let door = Door::new(here.listener, failed.clone());
+    here.metrics.register(|it| {
+        it.register("log_lines_lost", "Lines not written", lost);
+        it.register("accepts_failed", "How often no connection could be taken in", failed);
+    });
     let route = Route::open(&here.home, &here.book)?;
     let events = here.book.events_url.as_ref().map(|_| Arc::new(Mutex::new(Events::default())));
-    let cut_off = here.book.cut_off;
+    let (cut_off, clock) = (here.book.cut_off, BankClock::new(here.book.since.as_ref()));
+    let names = Names::new(here.book.names);
     let (all_noted, last) = web::Stop::new();
     let posting = here.book.events_url.clone().zip(events.clone()).map(|(url, events)| {
         tokio::spawn(events::post(events, dropped, client.clone(), url, last))
     });
     let peers = Arc::new(Peers::new(here.dir, here.book));
     let rooms = Rooms::new();
-    let gateway = Gateway { client, peers, route, cut_off, events, payments, seconds, rooms, log };
+    let gateway = Gateway {
+        client,
+        peers,
+        route,
+        cut_off,
+        clock,
+        names,
+        events,
+        payments,
+        seconds,
+        rooms,
+        log,
+    };
     let app = Router::new()
         .route("/payments", post(pay))
         .route("/payments/{id}", get(payment))
         .route("/route", get(route::show).put(route::change))
+        .route("/names", get(names::show))
+        .route("/clock", get(show_clock))
         .route("/settings", get(rooms::show).put(rooms::change))
         .route("/healthz", get(healthz))
         .with_state(Arc::new(gateway))
         .layer(web::body_limit());
-    web::serve(here.listener, here.metrics.wrap(app), here.stop).await?;
+    web::serve(door, here.metrics.wrap(app), here.stop).await?;
     all_noted.send_replace(true);
     if let Some(posting) = posting
         && timeout(LAST_EVENTS_MAX, posting).await.is_err()
@@ -180,6 +205,24 @@ async fn payment(State(gateway): This, Path(id): Path<String>) -> Result<Respons
         }
         other => Err(Problem::unavailable(format!("core: it answers {other}"))),
     }
+}
+
+/// The time by which this gateway lives, the value date that follows, and how far that is from the
+/// ledger's time.
+async fn show_clock(State(gateway): This) -> Result<Json<Value>, Problem> {
+    let asked = gateway.route.get(&gateway, "/status", route::CORE_MAX).await?;
+    let core: Value = asked
+        .json()
+        .await
+        .map_err(|why| Problem::unavailable(format!("core: {}", web::cause(&why))))?;
+    let now_ms = gateway.clock.now_ms();
+    let core_ms = core.get("now_ms").and_then(Value::as_i64);
+    let now = gateway.clock.now();
+    Ok(Json(json!({
+        "now": now.to_string(),
+        "value_date": gateway.cut_off.value_date(now).to_string(),
+        "ahead_of_ledger_s": core_ms.map(|it| (now_ms - it) / 1_000),
+    })))
 }
 
 /// Healthy when the routed core takes writes and says so quickly.

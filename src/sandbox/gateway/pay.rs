@@ -16,7 +16,6 @@ use tokio::time::timeout;
 
 use super::{Gateway, screen::screen};
 use crate::sandbox::{
-    calendar,
     core::{Order, Payment, is_key},
     web::{self, Problem, cause},
 };
@@ -75,7 +74,7 @@ pub(super) async fn pay(
     let order = read(gateway, headers, body)?;
     let payment = &order.payment;
     let whole = async {
-        screen(&gateway.client, &gateway.peers, &payment.debtor, &payment.creditor_name).await?;
+        screen(gateway, &payment.debtor, &payment.creditor_name).await?;
         enter(gateway, &order).await
     };
     timeout(TOTAL_MAX, whole).await.unwrap_or_else(|_| Err(unknown("no answer in time")))
@@ -104,9 +103,9 @@ fn read(
     }
     let amount_minor = instruction.amount_minor.as_u64().unwrap_or(0);
     let Instruction { debtor, creditor, creditor_name, amount_minor: _, currency } = instruction;
-    let value_date = gateway.cut_off.value_date(calendar::now()).to_string();
+    let value_date = gateway.cut_off.value_date(gateway.clock.now()).to_string();
     let payment = Payment { debtor, creditor, creditor_name, amount_minor, currency, value_date };
-    Ok(Order { id: key.to_owned(), payment })
+    Ok(Order { id: key.to_owned(), payment, sent_ms: Some(gateway.clock.now_ms()) })
 }
 
 /// What is wrong with an instruction, if anything.

@@ -32,6 +32,8 @@ pub(super) struct Settings {
     pub(super) bulkhead: bool,
     /// How many lines each payment writes to the log.
     pub(super) log_lines: u32,
+    /// For how many seconds an address is gone by that the name server does not confirm.
+    pub(super) names_kept_s: u32,
 }
 
 #[derive(Debug, Deserialize)]
@@ -41,6 +43,7 @@ struct Change {
     tenant_room: Option<u32>,
     bulkhead: Option<bool>,
     log_lines: Option<u32>,
+    names_kept_s: Option<u32>,
 }
 
 /// Who is in.
@@ -65,8 +68,13 @@ pub(super) struct Place {
 impl Rooms {
     /// Empty, with the usual settings.
     pub(super) fn new() -> Arc<Self> {
-        let settings =
-            Settings { room: ROOM_MAX, tenant_room: ROOM_MAX / 4, bulkhead: true, log_lines: 1 };
+        let settings = Settings {
+            room: ROOM_MAX,
+            tenant_room: ROOM_MAX / 4,
+            bulkhead: true,
+            log_lines: 1,
+            names_kept_s: 600,
+        };
         Arc::new(Self(Mutex::new(Inside { settings, all: 0, tenants: BTreeMap::new() })))
     }
 
@@ -134,7 +142,8 @@ pub(super) async fn change(
 ) -> Result<Json<Settings>, Problem> {
     let change: Change = web::read(body)?;
     let over = |it: Option<u32>| it.is_some_and(|it| it > ROOM_MAX);
-    if over(change.room) || over(change.tenant_room) || over(change.log_lines) {
+    let Change { room, tenant_room, log_lines, names_kept_s, .. } = change;
+    if [room, tenant_room, log_lines, names_kept_s].into_iter().any(over) {
         return Err(Problem::unprocessable(format!("no number may be more than {ROOM_MAX}")));
     }
     let mut inside = gateway.rooms.inside();
@@ -144,6 +153,7 @@ pub(super) async fn change(
         tenant_room: change.tenant_room.unwrap_or(was.tenant_room),
         bulkhead: change.bulkhead.unwrap_or(was.bulkhead),
         log_lines: change.log_lines.unwrap_or(was.log_lines),
+        names_kept_s: change.names_kept_s.unwrap_or(was.names_kept_s),
     };
     tracing::info!(settings = ?inside.settings, "is set differently");
     Ok(Json(inside.settings))

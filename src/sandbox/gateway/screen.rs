@@ -7,10 +7,8 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use crate::sandbox::{
-    peers::Peers,
-    web::{Problem, cause, is_elsewhere},
-};
+use super::Gateway;
+use crate::sandbox::web::{Problem, cause, is_elsewhere};
 
 const ANSWER_MAX: Duration = Duration::from_millis(500);
 /// The oldest sanctions list that may clear a payment, in seconds.
@@ -24,15 +22,12 @@ struct Answer {
 
 /// Asks both at once; `Ok` means that both said clear.
 pub(super) async fn screen(
-    client: &reqwest::Client,
-    peers: &Peers,
+    gateway: &Gateway,
     debtor: &str,
     creditor_name: &str,
 ) -> Result<(), Problem> {
-    let (kyc, sanctions) = tokio::join!(
-        ask(client, peers, "kyc", debtor),
-        ask(client, peers, "sanctions", creditor_name),
-    );
+    let (kyc, sanctions) =
+        tokio::join!(ask(gateway, "kyc", debtor), ask(gateway, "sanctions", creditor_name));
     let refused = |said: &str| Problem::new(StatusCode::FORBIDDEN, said);
     let (kyc, sanctions) = match (kyc, sanctions) {
         (Ok(kyc), Ok(sanctions)) => (kyc, sanctions),
@@ -61,16 +56,20 @@ pub(super) async fn screen(
     Ok(())
 }
 
-async fn ask(
-    client: &reqwest::Client,
-    peers: &Peers,
-    party: &str,
-    name: &str,
-) -> Result<Answer, Problem> {
+async fn ask(gateway: &Gateway, party: &str, name: &str) -> Result<Answer, Problem> {
+    let Gateway { client, peers, names, rooms, .. } = gateway;
     let out = |why: &str| {
         Problem::unavailable(format!("{party} does not screen ({why}): not accepted unscreened"))
     };
-    let address = peers.address(party).ok_or_else(|| out("it was never started"))?;
+    let mut address = peers.address(party).ok_or_else(|| out("it was never started"))?;
+    if party == "kyc" {
+        let kept = Duration::from_secs(rooms.settings().names_kept_s.into());
+        match names.kyc(kept).await {
+            None => {}
+            Some(Ok(it)) => address.set_ip(it),
+            Some(Err(why)) => return Err(out(&why)),
+        }
+    }
     let base = format!("http://{address}/check");
     let url = reqwest::Url::parse_with_params(&base, [("name", name)])
         .map_err(|why| out(&why.to_string()))?;

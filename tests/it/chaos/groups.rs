@@ -1,5 +1,4 @@
 //! Limits by control groups: measured from outside, and seen to act only when they do.
-#![expect(clippy::print_stdout, reason = "what was measured is said")]
 
 use std::{
     fs,

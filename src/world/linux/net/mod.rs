@@ -8,7 +8,7 @@ pub mod door;
 mod expr;
 mod netlink;
 pub mod nft;
-mod question;
+pub mod question;
 pub mod relay;
 
 use crate::world::{

@@ -9,17 +9,17 @@ const AAAA: u16 = 28;
 
 /// What a message asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Question {
+pub struct Question {
     /// The name, in lower case, without a dot at its end.
-    pub(super) name: String,
+    pub name: String,
     /// What is wanted: 1 an IPv4 address, 28 an IPv6 address, and so on.
-    pub(super) wanted: u16,
+    pub wanted: u16,
     /// Where the question ends in the message.
     end: usize,
 }
 
 /// Reads the one question of a query.
-pub(super) fn question(message: &[u8]) -> Option<Question> {
+pub fn question(message: &[u8]) -> Option<Question> {
     // An answer is no query, and nobody asks two questions at once.
     if message.get(2)? & 0x80 != 0 || message.get(4..6)? != [0, 1] {
         return None;
@@ -46,7 +46,7 @@ pub(super) fn question(message: &[u8]) -> Option<Question> {
 }
 
 /// Whether a name is one of these: `a.example`, `*.example` for all below, `*` for all.
-pub(super) fn fits(name: &str, patterns: &[String]) -> bool {
+pub fn fits(name: &str, patterns: &[String]) -> bool {
     patterns.iter().any(|it| match it.strip_prefix('*') {
         Some("") => true,
         Some(ending) => name.ends_with(ending),
@@ -55,12 +55,12 @@ pub(super) fn fits(name: &str, patterns: &[String]) -> bool {
 }
 
 /// An answer with nothing in it but a code: 2 SERVFAIL, 3 NXDOMAIN.
-pub(super) fn failed(query: &[u8], asked: &Question, code: u8) -> Vec<u8> {
+pub fn failed(query: &[u8], asked: &Question, code: u8) -> Vec<u8> {
     answer(query, asked, code, &[])
 }
 
 /// An answer that nobody keeps, with an address in it, if such an address was asked for.
-pub(super) fn address(query: &[u8], asked: &Question, address: IpAddr) -> Vec<u8> {
+pub fn address(query: &[u8], asked: &Question, address: IpAddr) -> Vec<u8> {
     let octets = match (address, asked.wanted) {
         (IpAddr::V4(it), A) => it.octets().to_vec(),
         (IpAddr::V6(it), AAAA) => it.octets().to_vec(),
