@@ -7,7 +7,8 @@ use clap::{Args, Subcommand};
 use crate::{
     cli::{args, consent, exit::Exit, host_file, outside::Around, play, report, show},
     engine::{
-        counter::{Handed, Reply},
+        claim::{self, Bound, Claim},
+        handed::{Handed, Reply},
         resume::{self, Going},
         run::Order,
     },
@@ -24,7 +25,9 @@ use crate::{
     registry,
     script::{lines::Script, outside::Outside, read},
     world::{
+        clock::Clock as _,
         linux::{
+            clock::LinuxClock,
             inbox::{self, HANDED_MAX, NotHeard},
             state::StateFolder,
         },
@@ -63,6 +66,12 @@ pub(super) struct DecideArgs {
     /// Who says so, if you type for somebody else; you are named beside them
     #[arg(long = "for", value_name = "NAME")]
     on_behalf: Option<String>,
+    /// Where the question asks when it was: not before this, as so long ago or as a time of day
+    #[arg(long, value_name = "WHEN", requires = "to")]
+    from: Option<Bound>,
+    /// And not after this
+    #[arg(long, value_name = "WHEN", requires = "from")]
+    to: Option<Bound>,
     /// A file that shows it; it is kept with the evidence
     #[arg(long, value_name = "FILE")]
     attach: Option<PathBuf>,
@@ -120,6 +129,8 @@ pub(super) fn run(it: &Drill, state: &StateFolder) -> Exit {
 }
 
 fn decide(it: &DecideArgs, state: &StateFolder) -> Exit {
+    // So long ago is before it was said, and not before it was heard.
+    let said_us = LinuxClock.now_us();
     let (mut attached, mut bytes) = (None, Vec::new());
     if let Some(path) = &it.attach {
         match attachment(path) {
@@ -129,7 +140,16 @@ fn decide(it: &DecideArgs, state: &StateFolder) -> Exit {
         attached = path.file_name().map(|it| it.to_string_lossy().into_owned());
     }
     let (step, note, on_behalf) = (it.step.clone(), it.note.clone(), it.on_behalf.clone());
-    let handed = Handed { step, word: it.word, on_behalf, note, attached, signature: None };
+    let between = it.from.zip(it.to).map(|(from, to)| Claim { from, to }.attested(said_us));
+    let between = match between.transpose() {
+        Ok(it) => it,
+        Err(why) => {
+            show::error(why, claim::HELP);
+            return Exit::Usage;
+        }
+    };
+    let word = it.word;
+    let handed = Handed { step, word, on_behalf, note, between, attached, signature: None };
     hand_in(&it.run, &handed, &bytes, state)
 }
 
@@ -159,7 +179,8 @@ fn approve(it: &ApproveArgs, state: &StateFolder) -> Exit {
         }
     };
     let (step, note, word) = (it.step.clone(), it.note.clone(), Word::Approved);
-    let handed = Handed { step, word, on_behalf: None, note, attached: None, signature };
+    let (on_behalf, between, attached) = (None, None, None);
+    let handed = Handed { step, word, on_behalf, note, between, attached, signature };
     hand_in(&it.run, &handed, &[], state)
 }
 

@@ -162,6 +162,7 @@ impl Progress {
                 Mark::Detected => format!("    detected: {note}"),
                 Mark::Declared => format!("    declared: {note}"),
                 Mark::Reached => format!("    reached: {note}"),
+                Mark::Started => format!("    started: {note}"),
             },
             Fact::Judged { hypothesis, when, verdict: it, why } => {
                 let when = format!("{when:?}").to_lowercase();

@@ -35,6 +35,7 @@ pub(super) async fn ask(step: &Step, it: &Ask, desk: &Desk) -> Result<(), Halt> 
         text,
         who: it.who.clone(),
         persons: it.persons,
+        attests: it.attests,
         timeout_us: it.timeout.micros(),
         otherwise: it.otherwise,
     };
@@ -106,6 +107,7 @@ fn rehearse(it: &Rehearsed, question: &Question, desk: &Desk) -> Result<(), Halt
         word: it.answer,
         note: it.note.clone(),
         voice: Voice::Rehearsed,
+        attested: it.attested(desk.world.clock.now_us()),
         attachment: None,
         signed: None,
     };
@@ -144,6 +146,7 @@ fn answers(entries: &[Entry], step: &Step, sort: Sort) -> Vec<Answered> {
             word: crate::journal::course::Word::Approved,
             note: String::new(),
             voice: Voice::Beforehand,
+            attested: None,
             attachment: None,
             signed: Some(Signed { key, signature }),
         });

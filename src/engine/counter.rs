@@ -8,18 +8,17 @@ use std::{
 };
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc};
 
 use crate::{
-    engine::desk::Desk,
-    evidence::{
-        approval::{Plan, approval},
-        folder,
+    engine::{
+        claim::Claim,
+        desk::Desk,
+        handed::{Handed, Reply, attested, keep},
     },
+    evidence::approval::{Plan, approval},
     journal::{
-        chain,
-        course::{Answered, Asked, Attachment, Course, Outcome, Signed, Sort, Voice, Word},
+        course::{Answered, Asked, Course, Outcome, Signed, Sort, Voice, Word},
         entry::Fact,
         fold,
     },
@@ -41,37 +40,6 @@ const NOTE_MAX: usize = 4_000;
 
 /// Lines that are typed at the run's terminal.
 pub type Lines = mpsc::UnboundedReceiver<String>;
-
-/// What is handed in: one line of JSON, and after it the bytes of what is attached.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Handed {
-    /// The question, by its name or its step.
-    pub step: String,
-    /// The answer.
-    pub word: Word,
-    /// In whose name, if they speak for somebody else.
-    #[serde(default)]
-    pub on_behalf: Option<String>,
-    /// In their own words.
-    #[serde(default)]
-    pub note: String,
-    /// The name of what is attached.
-    #[serde(default)]
-    pub attached: Option<String>,
-    /// A signature over the plan.
-    #[serde(default)]
-    pub signature: Option<String>,
-}
-
-/// What is replied.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reply {
-    /// The answer counts.
-    pub taken: bool,
-    /// What became of it, in a sentence.
-    pub said: String,
-}
 
 /// A question that was asked.
 pub(super) struct Question {
@@ -203,9 +171,17 @@ impl Counter {
                 desk.say("several questions are open, or none: type the step before the answer");
                 continue;
             };
-            let note = note.trim().to_owned();
-            let handed =
-                Handed { step, word, note, attached: None, signature: None, on_behalf: None };
+            let (between, note) = Claim::typed(note.trim());
+            let between = between.map(|it| it.attested(desk.world.clock.now_us())).transpose();
+            let between = match between {
+                Ok(it) => it,
+                Err(why) => {
+                    desk.say(&why);
+                    continue;
+                }
+            };
+            let (note, attached, on_behalf) = (note.trim().to_owned(), None, None);
+            let handed = Handed { step, word, note, between, attached, signature: None, on_behalf };
             let who = facts::operator();
             if let Err(why) = self.take(handed, &[], ((&who, true), Voice::Terminal), desk) {
                 desk.say(&why);
@@ -230,12 +206,15 @@ impl Counter {
     ) -> Result<String, String> {
         let step = handed.step.clone();
         let taken = self.weigh(&handed, who, desk).and_then(|(question, by, signed)| {
-            let attachment = keep(&handed, rest, &question, desk)?;
+            let attested = attested(&handed, &question.asked)?;
+            let n = question.answers.borrow().len() + 1;
+            let attachment = keep(&handed, rest, (&question.asked, n), desk)?;
             let Handed { word, note, on_behalf, .. } = handed;
             let on_behalf = on_behalf.map(|it| it.chars().take(NAME_MAX).collect());
             let step = question.asked.step.clone();
             let note = note.chars().take(NOTE_MAX).collect();
-            let answered = Answered { step, by, on_behalf, word, note, voice, attachment, signed };
+            let answered =
+                Answered { step, by, on_behalf, word, note, voice, attested, attachment, signed };
             Self::put(&question, answered, desk)
         });
         if let Err(why) = &taken
@@ -352,23 +331,4 @@ fn signer(signature: &str, desk: &Desk) -> Result<(String, Option<Signed>), Stri
     }
     let (key, signature) = (signed.key, signed.signature);
     Ok((signed.name, Some(Signed { key, signature })))
-}
-
-/// Keeps what is attached in the run's folder.
-fn keep(
-    handed: &Handed,
-    bytes: &[u8],
-    question: &Question,
-    desk: &Desk,
-) -> Result<Option<Attachment>, String> {
-    let Some(name) = &handed.attached else { return Ok(None) };
-    let safe = |it: char| if it.is_ascii_alphanumeric() || ".-_".contains(it) { it } else { '_' };
-    let name: String = name.chars().rev().take(60).collect();
-    let name: String = name.chars().rev().map(safe).collect();
-    let n = question.answers.borrow().len() + 1;
-    let file = format!("attachment-{}-{n}-{name}", question.asked.step);
-    let folder = desk.folder().ok_or("the run has no folder")?;
-    folder::put(&folder, &file, bytes).map_err(|why| format!("could not {why}"))?;
-    let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    Ok(Some(Attachment { file, bytes: length, sha256: chain::hash(bytes) }))
 }

@@ -17,18 +17,22 @@ use crate::{
         entry::{Entry, Fact},
     },
     script::{
-        course::{Branch, OnFail, Step},
+        course::{Branch, OnFail, Step, inside},
         lines::{Act, Item, Script, WitnessCue},
     },
 };
 
 /// Plays all phases.
 pub(super) async fn phases(script: &Script, desk: &Desk) -> Result<(), Halt> {
+    let reads = script.steps().filter(|it| matches!(it.item, Item::Witness(WitnessCue::ReadBack)));
+    desk.past.has_read_back.set(reads.into_iter().any(|it| desk.past.is_done(&it.id)));
     for (n, phase) in script.phases.iter().enumerate() {
         let begun_by_now = u32::try_from(n + 1).unwrap_or(u32::MAX);
         desk.with_observer(|it| it.reach(At::Method(begun_by_now)));
         if !phase.items.is_empty() && phase.items.iter().all(|it| desk.past.is_done(&it.id)) {
-            phase.items.iter().try_for_each(|it| again(it, desk))?;
+            for it in &phase.items {
+                again(it, desk).await?;
+            }
             ended(desk, &phase.name)?;
             continue;
         }
@@ -73,7 +77,7 @@ fn open_phase(entries: &[Entry]) -> Option<String> {
 fn step<'a>(it: &'a Step, desk: &'a Desk) -> LocalBoxFuture<'a, Result<(), Halt>> {
     async move {
         if desk.past.is_done(&it.id) {
-            return again(it, desk);
+            return again(it, desk).await;
         }
         let number = matches!(it.item, Item::Act(_)).then(|| desk.next_act());
         if it.id.is_empty() {
@@ -105,20 +109,28 @@ pub(super) async fn side_by_side(all: &[Branch], desk: &Desk) -> Result<(), Halt
 }
 
 /// What a step that was done before a resumption still asks for: the witness goes on to write, and
-/// what stands for a while is put back when that is over.
-fn again(it: &Step, desk: &Desk) -> Result<(), Halt> {
+/// nothing follows before it can; what stands for a while is put back when that is over.
+async fn again(it: &Step, desk: &Desk) -> Result<(), Halt> {
+    for it in inside(it) {
+        once_more(it, desk).await?;
+    }
+    Ok(())
+}
+
+async fn once_more(it: &Step, desk: &Desk) -> Result<(), Halt> {
     match &it.item {
-        Item::Witness(WitnessCue::Start) => desk.with_observer(|it| it.write()),
-        Item::Witness(WitnessCue::ReadBack) => desk.with_observer(|it| it.rest()),
-        Item::Act(act) => rearm(&it.id, act, desk),
-        Item::Branches(all) => {
-            all.iter().flat_map(|it| &it.steps).try_for_each(|it| again(it, desk))?;
+        // A witness that has read back before has nothing more to do.
+        Item::Witness(WitnessCue::Start) if !desk.past.has_read_back.get() => {
+            return play_item(it, None, desk).await;
         }
+        Item::Act(act) => rearm(&it.id, act, desk),
         Item::Together(_)
         | Item::Pause(_)
         | Item::Wait(_)
         | Item::Declare(_)
         | Item::Ask(_)
+        | Item::Witness(_)
+        | Item::Branches(_)
         | Item::Dwell(_) => {}
     }
     Ok(())

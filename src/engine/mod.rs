@@ -3,11 +3,13 @@
 pub mod act;
 pub(crate) mod ask;
 pub mod back;
+pub mod claim;
 pub mod conditions;
 pub mod counter;
 mod course;
 pub mod desk;
 pub mod guardian;
+pub mod handed;
 pub mod index;
 pub mod kit;
 mod load;

@@ -165,11 +165,6 @@ impl Observer {
         self.cue.send_replace(Cue::ReadBack);
     }
 
-    /// Has the witness be silent: it has read back before.
-    pub fn rest(&self) {
-        self.cue.send_replace(Cue::Wait);
-    }
-
     /// Tells the loads where the run is.
     pub(super) fn reach(&self, at: At) {
         self.at.send_replace(at);

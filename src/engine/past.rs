@@ -1,7 +1,7 @@
 //! What a resumed run knows of its earlier life, from its journal.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
 };
 
@@ -20,7 +20,11 @@ const UNWRITTEN_US: u64 = 10_000_000;
 
 /// What was done before.
 #[derive(Default)]
-pub struct Past(RefCell<Known>);
+pub struct Past {
+    known: RefCell<Known>,
+    /// The witness has read back what it wrote, and is silent.
+    pub(super) has_read_back: Cell<bool>,
+}
 
 #[derive(Default)]
 struct Known {
@@ -34,7 +38,7 @@ impl Past {
     pub(super) fn learn(&self, entries: &[Entry]) {
         let steps = steps(entries);
         let open = fold::outstanding(entries);
-        let mut known = self.0.borrow_mut();
+        let mut known = self.known.borrow_mut();
         for (step, it) in steps {
             if it.done {
                 if let (Some(act), Some(to_us)) = (it.act, it.applied_us)
@@ -49,12 +53,12 @@ impl Past {
 
     /// Whether a step was done before.
     pub(super) fn is_done(&self, step: &str) -> bool {
-        self.0.borrow().done.contains(step)
+        self.known.borrow().done.contains(step)
     }
 
     /// The act of a step that was done before and still stands, and since when.
     pub(super) fn stands(&self, step: &str) -> Option<(u32, u64)> {
-        self.0.borrow().standing.get(step).copied()
+        self.known.borrow().standing.get(step).copied()
     }
 }
 

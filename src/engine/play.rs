@@ -16,7 +16,7 @@ use crate::{
         past, perform, residue,
         windows::{fault_windows, looked_during},
     },
-    journal::entry::{Entry, Fact, Look, Mark, When},
+    journal::entry::{Entry, Fact, Look, When},
     script::{
         course::Step,
         hypothesis::{Hypothesis, Sense},
@@ -251,11 +251,11 @@ pub(super) async fn play_item(step: &Step, number: Option<u32>, desk: &Desk) -> 
         Item::Ask(it) => ask::ask(step, it, desk).await,
         Item::Pause(length) | Item::Dwell(length) => pause(desk, length.duration()).await,
         Item::Wait(it) => wait(it, desk).await,
-        Item::Declare(Declare { note, delay }) => {
+        Item::Declare(Declare { note, delay, mark }) => {
             if let Some(delay) = delay {
                 pause(desk, delay.duration()).await?;
             }
-            Ok(desk.write(Fact::Marked { mark: Mark::Declared, note: note.clone() })?)
+            Ok(desk.write(Fact::Marked { mark: *mark, note: note.clone() })?)
         }
         Item::Witness(WitnessCue::Start) => {
             desk.with_observer(|it| it.write());

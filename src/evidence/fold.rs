@@ -10,6 +10,7 @@ use crate::{
         judge,
         lag::{self, Peeked},
         load::{self, Load},
+        origin::{self, Claims},
         rpo::{self, Ledger, Rpo},
         rto::{self, Attempt, Rto},
         say::{self, Answer},
@@ -23,7 +24,7 @@ use crate::{
     journal::{
         began::{Began, Objectives, PlannedHypothesis, PlannedPhase, PlannedWitness},
         census::Residue,
-        entry::{Anchor, Entry, Fact, When},
+        entry::{Entry, Fact, When},
     },
     verdict::Verdict,
 };
@@ -173,6 +174,7 @@ struct Draft<'a> {
     judged: Vec<(&'a str, Judgement)>,
     points: Vec<Point>,
     course: course::Draft,
+    claims: Claims,
     residue: Option<Residue>,
     sites: sites::Draft<'a>,
     stated: Option<Stated>,
@@ -185,11 +187,9 @@ impl<'a> Draft<'a> {
             if let Fact::Began(began) = &it.fact { Some((it.at_us, &**began)) } else { None }
         });
         let begun_us = began.map(|it| it.0).or(entries.first().map(|it| it.at_us)).unwrap_or(0);
-        let anchor = |it: &'a Entry| if let Fact::Anchor(it) = &it.fact { Some(it) } else { None };
-        let first: Option<&Anchor> = entries.iter().find_map(anchor);
         let mut draft = Self {
             began: began.map(|it| it.1),
-            scale: Scale::new(begun_us, first),
+            scale: Scale::new(begun_us),
             timeline: Timeline::default(),
             attempts: Vec::new(),
             reads: Reads::default(),
@@ -198,6 +198,7 @@ impl<'a> Draft<'a> {
             judged: Vec::new(),
             points: Vec::new(),
             course: course::Draft::default(),
+            claims: Claims::default(),
             residue: None,
             sites: sites::Draft::of(began.map(|it| it.1)),
             stated: None,
@@ -212,12 +213,15 @@ impl<'a> Draft<'a> {
 
     fn meet(&mut self, entry: &'a Entry) {
         if let Fact::Anchor(anchor) = &entry.fact {
-            self.scale.meet(anchor);
+            self.scale.meet(anchor, self.last_us);
         }
         let at_us = self.scale.at(entry.at_us);
         self.last_us = self.last_us.max(at_us);
         self.timeline.meet(at_us, &entry.fact, &self.scale);
         self.course.meet(at_us, &entry.fact);
+        if let Some(claim) = origin::claim(&entry.fact) {
+            self.claims.meet(at_us, claim, &self.scale);
+        }
         if let Fact::Looks { probe, rows } = &entry.fact {
             self.looks.extend(rows.iter().map(|row| {
                 let (sent_us, took_us) = (self.scale.at(row.0), row.1);
@@ -265,6 +269,8 @@ impl<'a> Draft<'a> {
     }
 
     fn finish(mut self, entries: &[Entry]) -> Evidence {
+        self.timeline.restarts = self.scale.restarts().to_vec();
+        self.timeline.origin = origin::origin(&self.timeline, &self.claims, &self.scale);
         shown::reckon(&mut self.timeline, &self.scale);
         let run = self.run(say::count(entries.len()));
         let drill = self.drill();
@@ -333,13 +339,15 @@ impl<'a> Draft<'a> {
             strangers,
             read: self.reads.any(),
             fault: rto.fault,
+            restarts: &self.timeline.restarts,
             lag: lag.as_ref(),
             back_us: rto.first_good.map(|it| it.from_us),
             barred_us: sides::barred(&self.timeline),
         };
         let rpo = rpo::judge(ledger, objectives.lost_writes_max);
-        let terms = terms::terms(&objectives, &rto, &rpo, &attempts);
-        let levels = terms::levels(&self.timeline.phases, &attempts);
+        let every_us = began.witness.as_ref().map_or(0, |it| it.every_us);
+        let terms = terms::terms(&objectives, (&rto, &rpo), (&attempts, every_us));
+        let levels = terms::levels(&self.timeline.phases, &attempts, every_us);
         let witness = began.witness.clone();
         Some(Drill { objectives, witness, rto, rpo, terms, levels, attempts })
     }

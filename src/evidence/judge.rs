@@ -58,7 +58,8 @@ pub(crate) fn reasons(evidence: &Evidence, ended: bool) -> Vec<Reason> {
             MomentKind::Aborted => "the run was stopped early",
             MomentKind::Guardian => "the runner vanished and its guardian took over",
             MomentKind::Recover => "the run was cut off and recovered later",
-            MomentKind::Detected
+            MomentKind::Started
+            | MomentKind::Detected
             | MomentKind::Declared
             | MomentKind::Reached
             | MomentKind::Resumed => continue,
@@ -141,8 +142,9 @@ fn clocks(evidence: &Evidence) -> Vec<Reason> {
         );
         reasons.push((Verdict::Inconclusive, why));
     }
-    if clocks.reboots > 0 {
-        let why = "the machine was restarted during the run: times across it are of the wall clock";
+    if evidence.timeline.restarts.iter().any(|it| it.doubt_us.is_none()) {
+        let why = "the machine was restarted during the run, and its time of day followed no \
+                   reference: how long that took is not known";
         reasons.push((Verdict::Inconclusive, why.to_owned()));
     }
     reasons

@@ -3,6 +3,7 @@
 use crate::evidence::{
     energy::Energy,
     fold::{Drill, Evidence},
+    origin::Since,
     say,
     scale::signed,
     sites::Sites,
@@ -13,7 +14,7 @@ pub fn sentences(evidence: &Evidence) -> Vec<String> {
     let mut said = Vec::new();
     if let Some(drill) = &evidence.drill {
         witness(drill, &mut said);
-        said.push(recovery());
+        said.push(recovery(drill));
         said.push(loss(drill));
     }
     clocks(evidence, &mut said);
@@ -89,11 +90,24 @@ fn witness(drill: &Drill, said: &mut Vec<String>) {
     ));
 }
 
-fn recovery() -> String {
-    "The recovery time is an interval: the fault struck between just before (f0) and just after \
-     (f1) the call that applied it; the service came back after the last failed write was sent (s) \
-     and before the first good one was answered (r). So it lies in [max(0, s − f1), r − f0]."
-        .to_owned()
+fn recovery(drill: &Drill) -> String {
+    let counts = match drill.rto.since {
+        Since::Fault => {
+            "the fault struck between just before (f0) and just after (f1) the call that applied it"
+        }
+        Since::Attested => {
+            "the fault struck between the earliest (f0) and the latest (f1) instant that people \
+             attest, widened by what their clock may be wrong"
+        }
+        Since::Declared => {
+            "no fault struck, and it counts from the declared start of the switch-over (f0 = f1)"
+        }
+    };
+    format!(
+        "The recovery time is an interval: {counts}; the service came back after the last failed \
+         write was sent (s) and before the first good one was answered (r). So it lies in \
+         [max(0, s − f1), r − f0]. Where nobody looked, it is as wide as that was."
+    )
 }
 
 fn loss(drill: &Drill) -> String {
@@ -158,8 +172,15 @@ fn clocks(evidence: &Evidence, said: &mut Vec<String>) {
             " The machine slept for {slept}, which the steady clock does not count."
         )]);
     }
-    if clocks.reboots > 0 {
-        text += " The machine was restarted; times across that are of the wall clock.";
+    for it in &evidence.timeline.restarts {
+        text += " The machine was restarted; spans across that are of the time of day,";
+        match it.doubt_us {
+            Some(us) => text.extend([format!(
+                " and all bounds are {} wider, by as much as it may be wrong.",
+                say::length(signed(us))
+            )]),
+            None => text += " which followed no reference, so that they have no upper bound.",
+        }
     }
     said.push(text);
 }

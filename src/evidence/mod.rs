@@ -12,6 +12,7 @@ pub mod key;
 pub mod lag;
 pub mod load;
 pub mod method;
+pub mod origin;
 pub mod residue;
 pub mod rpo;
 pub mod rto;

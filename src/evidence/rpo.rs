@@ -12,7 +12,7 @@ use crate::{
         lag::Lag,
         rto::Attempt,
         say::{self, Answer},
-        scale::Window,
+        scale::{self, Restart, Window},
     },
     journal::entry::{Found, Outcome},
 };
@@ -102,6 +102,8 @@ pub struct Ledger<'a> {
     pub read: bool,
     /// Just before and just after the fault was applied.
     pub fault: Option<Window>,
+    /// When the machine was restarted.
+    pub restarts: &'a [Restart],
     /// How far the standby was behind before it.
     pub lag: Option<&'a Lag>,
     /// When the first write after the return was sent.
@@ -232,8 +234,9 @@ fn exposed_us(ledger: Ledger<'_>) -> i64 {
 fn loss_age(ledger: Ledger<'_>) -> Option<Window> {
     let earliest = ledger.attempts.iter().filter(|it| lost(it)).map(Attempt::received_us).min()?;
     let fault = ledger.fault?;
-    let before = |us: i64| us.saturating_sub(earliest).max(0);
-    Some(Window { from_us: before(fault.from_us), to_us: before(fault.to_us) })
+    let from_us = scale::shortest_us(ledger.restarts, (earliest, fault.from_us));
+    let to_us = scale::longest_us(ledger.restarts, (earliest, fault.to_us))?.max(0);
+    Some(Window { from_us, to_us })
 }
 
 fn exposed(ledger: Ledger<'_>) -> Option<u64> {

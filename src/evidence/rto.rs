@@ -5,12 +5,15 @@
 //! call), a last failed write sent at `s` and the first good one after it answered at `r`, the
 //! service was down at some instant after `s` and up at some instant before `r`, so that
 //! `RTO ∈ [max(0, s − f1), r − f0]`. On a fixed schedule its width is at most one period, one
-//! answer and the length of the call. Every stamp is of one clock and one observer.
+//! answer and the length of the call. Every stamp is of one clock and one observer. Where nobody
+//! looked, because the runner had vanished or the witness was blind, nothing is known: no row of
+//! good writes reaches across that, and the interval only becomes wider.
 
 use serde::Serialize;
 
 use crate::{
     evidence::{
+        origin::Since,
         say::{self, Answer},
         scale::{Window, signed},
         timeline::{MomentKind, Phase, Timeline},
@@ -88,11 +91,21 @@ pub enum Outage {
 
 /// What the attempts, in the order of sending, show of an outage that a fault began. The service
 /// counts as restored at the first of `in_a_row` good attempts that were sent after the fault had
-/// been applied and after an attempt that failed.
-pub fn outage(fault: Window, attempts: &[Attempt], in_a_row: u32) -> Outage {
+/// been applied and after an attempt that failed, with nothing unseen between them: before each of
+/// `resumed_us` nobody had looked for a while.
+pub fn outage(fault: Window, attempts: &[Attempt], in_a_row: u32, resumed_us: &[i64]) -> Outage {
     let mut last_failed_us = None;
     let mut streak: Option<(Window, u32)> = None;
-    for it in attempts.iter().filter(|it| it.tried()) {
+    let mut looked_us = i64::MIN;
+    for it in attempts {
+        if resumed_us.iter().any(|at| looked_us < *at && *at <= it.sent_us) {
+            streak = None;
+        }
+        looked_us = it.sent_us;
+        if !it.tried() {
+            streak = None;
+            continue;
+        }
         if !it.good() {
             if it.received_us() >= fault.from_us {
                 last_failed_us = Some(it.sent_us);
@@ -142,7 +155,10 @@ pub struct Rto {
     pub upper_us: Option<i64>,
     /// Whether any write failed.
     pub outage_seen: bool,
-    /// Just before and just after the call that applied the fault.
+    /// What it counts from.
+    pub since: Since,
+    /// Just before and just after what it counts from: the call that applied the fault, if it is
+    /// one of ours.
     pub fault: Option<Window>,
     /// When the last failed write was sent.
     pub last_failed_sent_us: Option<i64>,
@@ -180,6 +196,7 @@ pub fn judge(timeline: &Timeline, attempts: &[Attempt], terms: (u64, u32)) -> Rt
         lower_us: None,
         upper_us: None,
         outage_seen: false,
+        since: timeline.since(),
         fault,
         last_failed_sent_us: None,
         first_good: None,
@@ -190,16 +207,20 @@ pub fn judge(timeline: &Timeline, attempts: &[Attempt], terms: (u64, u32)) -> Rt
         failed_again: 0,
     };
     let Some(fault) = fault else {
-        "no fault was applied, so recovery was not exercised".clone_into(&mut rto.why);
+        "no fault was applied and no start was declared, so recovery was not exercised"
+            .clone_into(&mut rto.why);
         return rto;
     };
     if attempts.is_empty() {
         "no witness wrote anything, so the recovery time was not measured".clone_into(&mut rto.why);
         return rto;
     }
-    let seen = outage(fault, attempts, in_a_row);
-    rto.measure(fault, seen, attempts);
+    let resumed = timeline.moments.iter().filter(|it| it.what == MomentKind::Resumed);
+    let resumed: Vec<i64> = resumed.map(|it| it.at_us).collect();
+    let seen = outage(fault, attempts, in_a_row, &resumed);
+    rto.measure(fault, seen, (timeline, attempts));
     rto.say(seen);
+    rto.doubt(timeline);
     rto.parts = parts(timeline, fault, rto.first_good);
     let back = rto.first_good.map_or(i64::MAX, |it| it.to_us);
     rto.verified = timeline
@@ -208,20 +229,25 @@ pub fn judge(timeline: &Timeline, attempts: &[Attempt], terms: (u64, u32)) -> Rt
         .filter(|it| it.name.to_lowercase().starts_with("verify"))
         .filter_map(|it| it.to_us)
         .find(|end| *end >= back)
-        .map(|end| Window {
-            from_us: end.saturating_sub(fault.to_us).max(0),
-            to_us: end.saturating_sub(fault.from_us),
+        .and_then(|end| {
+            let from_us = timeline.shortest_us(fault.to_us, end);
+            Some(Window { from_us, to_us: timeline.longest_us(fault.from_us, end)? })
         });
     rto
 }
 
 impl Rto {
-    fn measure(&mut self, fault: Window, seen: Outage, attempts: &[Attempt]) {
-        let since = |us: i64| us.saturating_sub(fault.to_us).max(0);
+    fn measure(
+        &mut self,
+        fault: Window,
+        seen: Outage,
+        (timeline, attempts): (&Timeline, &[Attempt]),
+    ) {
+        let since = |us: i64| timeline.shortest_us(fault.to_us, us);
         match seen {
             Outage::Restored { last_failed_us, first_good } => {
                 self.lower_us = Some(since(last_failed_us));
-                self.upper_us = Some(first_good.to_us.saturating_sub(fault.from_us));
+                self.upper_us = timeline.longest_us(fault.from_us, first_good.to_us);
                 self.last_failed_sent_us = Some(last_failed_us);
                 self.first_good = Some(first_good);
             }
@@ -231,7 +257,11 @@ impl Rto {
             }
             Outage::Unseen { upper_us } => {
                 self.lower_us = Some(0);
-                self.upper_us = Some(upper_us);
+                // Wherever it was, it may have spanned every restart.
+                let last = attempts.last().map_or(fault.to_us, |it| it.sent_us);
+                let more = timeline.longest_us(fault.from_us, last);
+                let more = more.map(|it| it.saturating_sub(last.saturating_sub(fault.from_us)));
+                self.upper_us = more.map(|it| it.saturating_add(upper_us));
             }
             Outage::Blind => {}
         }
@@ -260,10 +290,18 @@ impl Rto {
         let objective = signed(self.objective_us);
         let (lower, upper) = (self.lower_us.unwrap_or(0), self.upper_us);
         let (took, watched) = (say::interval(lower, upper), say::bound(lower));
+        let since = self.since.word();
         (self.answer, self.why) = match (seen, upper) {
             (Outage::Blind, _) => (
                 Answer::Inconclusive,
-                "no write was sent after the fault, so the recovery time is not known".to_owned(),
+                format!("no write was sent after {since}, so the recovery time is not known"),
+            ),
+            (Outage::Unseen { .. } | Outage::Restored { .. }, None) if lower <= objective => (
+                Answer::Inconclusive,
+                format!(
+                    "the machine was restarted and nobody knows for how long: \
+                     the service took writes again after {took}"
+                ),
             ),
             (Outage::Unseen { .. }, Some(upper)) if upper <= objective => (
                 Answer::Pass,
@@ -304,6 +342,20 @@ impl Rto {
     }
 }
 
+impl Rto {
+    /// What people attest of the time of day is worth no more than the clock that they read.
+    fn doubt(&mut self, timeline: &Timeline) {
+        if self.since == Since::Declared && self.answer != Answer::NotExercised {
+            self.why += ", counted from the declared start";
+        }
+        if timeline.origin.is_some_and(|it| !it.sure) && self.answer != Answer::NotExercised {
+            self.answer = Answer::Inconclusive;
+            self.why += "; but this machine's time of day followed no reference, so that the time \
+                         that was attested may be wrong";
+        }
+    }
+}
+
 /// Where the time went: detection, decision, then the phases after it by their own names, and
 /// between the end of routing (or of the last phase before) and the first good write, warming up.
 fn parts(timeline: &Timeline, fault: Window, first_good: Option<Window>) -> Vec<Part> {
@@ -318,12 +370,20 @@ fn parts(timeline: &Timeline, fault: Window, first_good: Option<Window>) -> Vec<
             from_us = mark.at_us;
         }
     }
-    let after: Vec<&Phase> =
-        timeline.phases.iter().filter(|it| it.from_us >= from_us && it.to_us.is_some()).collect();
-    for phase in &after {
-        let window = Window { from_us: phase.from_us, to_us: phase.to_us.unwrap_or(phase.from_us) };
-        parts.push(Part { name: phase.name.clone(), window });
-    }
+    // A planned switch-over begins within a phase, which is the first part of it.
+    let begun = |it: &Phase| match timeline.since() {
+        Since::Declared if parts.is_empty() => it.to_us > Some(from_us),
+        _ => it.from_us >= from_us,
+    };
+    let ended = |it: &&Phase| begun(it) && it.to_us.is_some();
+    let after: Vec<&Phase> = timeline.phases.iter().filter(ended).collect();
+    let after_parts = after.iter().map(|phase| {
+        let start = phase.from_us.max(from_us);
+        let window = Window { from_us: start, to_us: phase.to_us.unwrap_or(start) };
+        Part { name: phase.name.clone(), window }
+    });
+    let after_parts: Vec<Part> = after_parts.collect();
+    parts.extend(after_parts);
     if let Some(good) = first_good {
         let mut route = after.iter().filter(|it| it.name.to_lowercase().starts_with("rout"));
         let mut ended = after.iter().filter(|it| it.to_us <= Some(good.to_us));

@@ -4,8 +4,9 @@ use serde::Serialize;
 
 use crate::{
     evidence::{
+        origin::{self, Origin, Since},
         say,
-        scale::{Scale, Window},
+        scale::{self, Restart, Scale, Window},
         shown::Age,
     },
     journal::{
@@ -123,6 +124,8 @@ pub struct Moment {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MomentKind {
+    /// A planned switch-over began.
+    Started,
     /// The outage was noticed.
     Detected,
     /// Somebody decided to switch over.
@@ -143,6 +146,7 @@ impl MomentKind {
     /// The words in reports.
     pub fn word(self) -> &'static str {
         match self {
+            Self::Started => "started",
             Self::Detected => "detected",
             Self::Declared => "declared",
             Self::Reached => "reached",
@@ -163,6 +167,12 @@ pub struct Timeline {
     pub acts: Vec<Act>,
     /// Moments, in order.
     pub moments: Vec<Moment>,
+    /// What recovery times count from, if that is not the first fault of ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+    /// When the machine was restarted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub restarts: Vec<Restart>,
 }
 
 impl Timeline {
@@ -184,6 +194,7 @@ impl Timeline {
                     Mark::Detected => MomentKind::Detected,
                     Mark::Declared => MomentKind::Declared,
                     Mark::Reached => MomentKind::Reached,
+                    Mark::Started => MomentKind::Started,
                 };
                 self.moments.push(Moment { at_us, what, note: note.clone() });
             }
@@ -288,9 +299,25 @@ impl Timeline {
         }
     }
 
-    /// When the disaster struck: around the call that applied the first fault.
+    /// When the disaster struck: around the call that applied the first fault, unless another
+    /// origin is named.
     pub fn disaster(&self) -> Option<Window> {
-        self.acts.iter().filter(|it| it.family == Family::Fault).find_map(|it| it.applied)
+        self.origin.map(|it| it.window).or_else(|| origin::applied(self))
+    }
+
+    /// What recovery times count from.
+    pub fn since(&self) -> Since {
+        self.origin.map(|it| it.since).unwrap_or_default()
+    }
+
+    /// So long, at least, it was from one place to a later one.
+    pub fn shortest_us(&self, from_us: i64, to_us: i64) -> i64 {
+        scale::shortest_us(&self.restarts, (from_us, to_us))
+    }
+
+    /// So long it was at most; none if nobody knows.
+    pub fn longest_us(&self, from_us: i64, to_us: i64) -> Option<i64> {
+        scale::longest_us(&self.restarts, (from_us, to_us))
     }
 
     /// The first moment of a kind.

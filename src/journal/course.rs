@@ -68,6 +68,9 @@ pub struct Asked {
     pub who: Vec<String>,
     /// So many people must say yes.
     pub persons: u32,
+    /// What the answer must tell the time of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attests: Option<Attests>,
     /// How long it waits.
     pub timeout_us: u64,
     /// What comes of it when nobody answers.
@@ -114,6 +117,9 @@ pub struct Answered {
     pub note: String,
     /// By which way.
     pub voice: Voice,
+    /// When it was, by their lights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attested: Option<Attested>,
     /// What they handed in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attachment: Option<Attachment>,
@@ -130,6 +136,35 @@ impl Answered {
             None => self.by.clone(),
         }
     }
+}
+
+/// When something was, as somebody says: not before, and not after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attested {
+    /// The clock of both.
+    pub clock: Dial,
+    /// Not before, in its microseconds.
+    pub from_us: u64,
+    /// Not after.
+    pub to_us: u64,
+}
+
+/// A clock that people read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dial {
+    /// The run's own, as every stamp of the journal: they said how long ago it was.
+    Run,
+    /// The time of day, since the Unix epoch.
+    Wall,
+}
+
+/// What an answer tells the time of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Attests {
+    /// The fault that the recovery time counts from.
+    Fault,
 }
 
 /// A signature over the plan.

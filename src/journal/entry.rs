@@ -243,6 +243,8 @@ pub enum Mark {
     Declared,
     /// A wait in the file came to its end.
     Reached,
+    /// A planned switch-over begins: its recovery time counts from here, and from no fault.
+    Started,
 }
 
 /// Over which stretch a hypothesis is judged.

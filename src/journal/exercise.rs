@@ -38,9 +38,9 @@ pub struct Exercise {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ExerciseKind {
-    /// People talk it through.
+    /// People talk it through, and nothing is done.
     Tabletop,
-    /// People go through the steps, and change nothing.
+    /// People go through the steps one by one; nothing is measured.
     Walkthrough,
     /// Data are restored from a copy.
     Restore,
@@ -81,7 +81,7 @@ impl ExerciseKind {
         }
     }
 
-    /// Nothing is changed in it, so nothing can be measured either.
+    /// It is about the people, and nothing is measured in it.
     pub fn is_talk(self) -> bool {
         matches!(self, Self::Tabletop | Self::Walkthrough)
     }

@@ -159,10 +159,18 @@ fn split(drill: &Drill) -> String {
             vec![plain(&it.name), say::bound(from), say::bound(it.window.length_us())]
         })
         .collect();
-    if rows.is_empty() {
+    if drill.rto.fault.is_none() {
         return String::new();
     }
-    "## Where the time went\n\n".to_owned() + &table(&["Part", "From the fault", "Took"], &rows)
+    let since = drill.rto.since;
+    let from = format!("From {}", since.word());
+    let parts = table(&["Part", &from, "Took"], &rows);
+    let parts = if rows.is_empty() { "" } else { &parts };
+    format!(
+        "## Where the time went\n\nCounted from {}. 起算：{}。\n\n{parts}",
+        since.word(),
+        since.word_zh()
+    )
 }
 
 fn ledger(drill: &Drill) -> String {

@@ -3,8 +3,13 @@
 use crate::evidence::{fold::Drill, say};
 
 /// The heads of [`levels`], in English and Chinese.
-pub(super) const LEVELS: [(&str, &str); 4] =
-    [("Phase", "阶段"), ("Writes", "写入"), ("Acknowledged", "已确认"), ("Share", "占比")];
+pub(super) const LEVELS: [(&str, &str); 5] = [
+    ("Phase", "阶段"),
+    ("Writes", "写入"),
+    ("Acknowledged", "已确认"),
+    ("Share", "占比"),
+    ("Worst second", "最差一秒"),
+];
 /// The heads of [`lag`].
 pub(super) const LAG: [(&str, &str); 5] = [
     ("Looks", "查询次数"),
@@ -15,10 +20,11 @@ pub(super) const LAG: [(&str, &str); 5] = [
 ];
 
 /// Phase by phase, what the witness tried and what was acknowledged.
-pub(super) fn levels(drill: &Drill) -> Vec<[String; 4]> {
+pub(super) fn levels(drill: &Drill) -> Vec<[String; 5]> {
     let row = |it: &crate::evidence::terms::Level| {
-        let share = it.ratio.map_or_else(|| "–".to_owned(), say::percent);
-        [it.phase.clone(), say::grouped(it.tried), say::grouped(it.good), share]
+        let share = |it: Option<f64>| it.map_or_else(|| "–".to_owned(), say::percent);
+        let (whole, worst) = (share(it.ratio), share(it.worst));
+        [it.phase.clone(), say::grouped(it.tried), say::grouped(it.good), whole, worst]
     };
     drill.levels.iter().map(row).collect()
 }

@@ -1,11 +1,12 @@
-//! Reading the questions of a drill: `gate`, `manual` and `approval`.
+//! Reading the questions of a drill: `gate`, `manual` and `approval`; and `declare`, which asks
+//! nobody.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
     journal::{
-        course::{Outcome, Sort, Word},
+        course::{Attests, Outcome, Sort, Word},
         entry::Mark,
     },
     manifest::{
@@ -15,7 +16,10 @@ use crate::{
         read::read,
         unread::Placed,
     },
-    script::course::{Ask, Rehearsed},
+    script::{
+        course::{Ask, Rehearsed},
+        lines::Declare,
+    },
     units::Span,
 };
 
@@ -70,6 +74,10 @@ pub(super) struct WrittenManual {
     /// The moment on the drill's clock that it is.
     #[serde(default)]
     mark: Option<Mark>,
+    /// `fault`: whoever says that it is done says when the fault struck, too, and the recovery time
+    /// counts from there.
+    #[serde(default)]
+    attests: Option<Attests>,
     /// What is answered in a rehearsal (`drill run --rehearse`).
     #[serde(default)]
     #[schemars(with = "Vec<Rehearsed>")]
@@ -94,6 +102,32 @@ pub(super) struct WrittenApproval {
     #[serde(default)]
     #[schemars(with = "Vec<Rehearsed>")]
     rehearsal: Vec<Placed<Rehearsed>>,
+}
+
+/// A decision that the file makes.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenDeclare {
+    /// What is declared, and by whom.
+    note: String,
+    /// How long the decision takes.
+    #[serde(default)]
+    delay: Option<Span>,
+    /// What it means for the drill: `started` if a planned switch-over begins here, whose recovery
+    /// time counts from here and from no fault.
+    #[serde(default = "declared")]
+    mark: Mark,
+}
+
+fn declared() -> Mark {
+    Mark::Declared
+}
+
+impl From<WrittenDeclare> for Declare {
+    fn from(it: WrittenDeclare) -> Self {
+        let WrittenDeclare { note, delay, mark } = it;
+        Self { note, delay, mark }
+    }
 }
 
 fn one() -> Placed<u32> {
@@ -122,12 +156,14 @@ pub(super) fn ask(
     match sort {
         Sort::Gate => {
             let it: WrittenGate = read(doc, settings, place, out)?;
-            let rehearsal = checked((sort, &it.who), it.persons, it.rehearsal, out);
+            let rehearsal = checked((sort, &it.who, None), it.persons, it.rehearsal, out);
             Some(Ask {
                 sort,
                 text: it.question,
                 who: it.who,
                 persons: it.persons.value,
+                persons_at: it.persons.place,
+                attests: None,
                 timeout: it.timeout,
                 otherwise: it.on_timeout,
                 mark: it.mark,
@@ -136,12 +172,14 @@ pub(super) fn ask(
         }
         Sort::Manual => {
             let it: WrittenManual = read(doc, settings, place, out)?;
-            let rehearsal = checked((sort, &it.who), it.persons, it.rehearsal, out);
+            let rehearsal = checked((sort, &it.who, it.attests), it.persons, it.rehearsal, out);
             Some(Ask {
                 sort,
                 text: it.instruction,
                 who: it.who,
                 persons: it.persons.value,
+                persons_at: it.persons.place,
+                attests: it.attests,
                 timeout: it.timeout,
                 otherwise: it.on_timeout,
                 mark: it.mark,
@@ -155,12 +193,14 @@ pub(super) fn ask(
                 let what = "a plan that nobody signed is not approved by waiting";
                 out.push(Diagnostic::new(what, it.on_timeout.place, help));
             }
-            let rehearsal = checked((sort, &[]), it.persons, it.rehearsal, out);
+            let rehearsal = checked((sort, &[], None), it.persons, it.rehearsal, out);
             Some(Ask {
                 sort,
                 text: "sign the plan and its objectives".to_owned(),
                 who: Vec::new(),
                 persons: it.persons.value,
+                persons_at: it.persons.place,
+                attests: None,
                 timeout: it.timeout,
                 otherwise: it.on_timeout.value,
                 mark: None,
@@ -170,9 +210,23 @@ pub(super) fn ask(
     }
 }
 
+/// Who attests when it was says so, and nobody else does.
+fn timed(it: &Rehearsed, attests: Option<Attests>) -> Option<(&'static str, &'static str)> {
+    let how = "write `from_ago: 3s` and `to_ago: 2s`, the longer one first";
+    match (attests, it.from_ago, it.to_ago) {
+        (None, None, None) => None,
+        (None, _, _) => {
+            Some(("this does not ask when it was", "leave `from_ago` and `to_ago` out"))
+        }
+        (Some(_), Some(from), Some(to)) if from >= to => None,
+        (Some(_), None, None) if !it.answer.is_yes() => None,
+        (Some(_), _, _) => Some(("when it was, is not told", how)),
+    }
+}
+
 /// Complains of what can never be answered.
 fn checked(
-    (sort, who): (Sort, &[String]),
+    (sort, who, attests): (Sort, &[String], Option<Attests>),
     persons: Placed<u32>,
     rehearsal: Vec<Placed<Rehearsed>>,
     out: &mut Vec<Diagnostic>,
@@ -203,6 +257,7 @@ fn checked(
             let help = "play somebody whom `who` names";
             out.push(Diagnostic::new(what, *place, help));
         }
+        out.extend(timed(value, attests).map(|(what, help)| Diagnostic::new(what, *place, help)));
     }
     rehearsal.into_iter().map(|it| it.value).collect()
 }

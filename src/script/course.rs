@@ -5,10 +5,11 @@ use serde::Deserialize;
 
 use crate::{
     journal::{
-        course::{Outcome, Sort, Word},
+        course::{Attested, Attests, Dial, Outcome, Sort, Word},
         entry::Mark,
         exercise::{CoursePlan, Exercise, PlannedStep},
     },
+    manifest::place::Place,
     script::lines::{Item, Phase},
     units::Span,
 };
@@ -83,6 +84,10 @@ pub struct Ask {
     pub who: Vec<String>,
     /// So many people must say yes.
     pub persons: u32,
+    /// Where the file says so.
+    pub persons_at: Place,
+    /// What a yes must tell the time of.
+    pub attests: Option<Attests>,
     /// How long it waits.
     pub timeout: Span,
     /// What comes of it when nobody answers.
@@ -107,10 +112,25 @@ pub struct Rehearsed {
     /// How long they think about it.
     #[serde(default)]
     pub after: Option<Span>,
+    /// Where they attest when it was: not before so long ago.
+    #[serde(default)]
+    pub from_ago: Option<Span>,
+    /// And not after so long ago.
+    #[serde(default)]
+    pub to_ago: Option<Span>,
+}
+
+impl Rehearsed {
+    /// When it was, by what they say at `now_us` of the run's clock.
+    pub fn attested(&self, now_us: u64) -> Option<Attested> {
+        let ago = |it: Option<Span>| it.map(|it| now_us.saturating_sub(it.micros()));
+        let (from_us, to_us) = (ago(self.from_ago)?, ago(self.to_ago)?);
+        Some(Attested { clock: Dial::Run, from_us: from_us.min(to_us), to_us })
+    }
 }
 
 /// A step, and those in its branches.
-pub(super) fn inside(step: &Step) -> impl Iterator<Item = &Step> {
+pub(crate) fn inside(step: &Step) -> impl Iterator<Item = &Step> {
     let inside: &[Branch] = if let Item::Branches(all) = &step.item { all } else { &[] };
     std::iter::once(step).chain(inside.iter().flat_map(|it| &it.steps))
 }

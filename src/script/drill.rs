@@ -6,10 +6,17 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
-    journal::{began::Objectives, exercise::Exercise, index::RunKind},
+    journal::{
+        began::Objectives,
+        course::Sort,
+        entry::Mark,
+        exercise::{Exercise, ExerciseKind},
+        index::RunKind,
+    },
     manifest::{
         diagnostic::Diagnostic,
         node::{Doc, Id},
+        place::Place,
         read::read,
         unread::{Placed, Unread},
     },
@@ -176,12 +183,13 @@ pub(super) fn drill(doc: &mut Doc, kinds: &Kinds, out: &mut Vec<Diagnostic>) -> 
         hypotheses.extend(hypothesis::hypothesis(doc, it.0, &kinds.probes, out));
     }
     let mut phases = Vec::new();
+    let sort = written.exercise.as_ref().map(|it| it.kind);
     for it in written.phases {
-        phases.extend(phase(doc, it.0, kinds, out));
+        phases.extend(phase(doc, it.0, (kinds, sort), out));
     }
     course::number(&mut phases);
     let loads = load::loads(written.load, &phases, out);
-    let talk = written.exercise.as_ref().is_some_and(|it| it.kind.is_talk());
+    let talk = sort.is_some_and(ExerciseKind::is_talk);
     if written.witness.is_none() && !talk {
         let help = "write `witness:`, or `exercise: { type: tabletop }` if nothing is changed";
         out.push(Diagnostic::new("`witness` is missing: nothing would be measured", top, help));
@@ -189,6 +197,7 @@ pub(super) fn drill(doc: &mut Doc, kinds: &Kinds, out: &mut Vec<Diagnostic>) -> 
     let witness = written.witness.and_then(|it| witness::witness(doc, it.0, &kinds.ledgers, out));
     cues(&phases, doc.get(doc.root(), "witness").is_some(), doc, out);
     names(&phases, doc, out);
+    origins(&phases, doc, out);
     let objectives = objectives(&written.objectives, out);
     Some(Script {
         kind: RunKind::Drill,
@@ -213,13 +222,45 @@ pub(super) fn drill(doc: &mut Doc, kinds: &Kinds, out: &mut Vec<Diagnostic>) -> 
     })
 }
 
-fn phase(doc: &mut Doc, entry: Id, kinds: &Kinds, out: &mut Vec<Diagnostic>) -> Option<Phase> {
+fn phase(
+    doc: &mut Doc,
+    entry: Id,
+    (kinds, sort): (&Kinds, Option<ExerciseKind>),
+    out: &mut Vec<Diagnostic>,
+) -> Option<Phase> {
     let WrittenPhase { phase, steps } = read(doc, entry, doc.head(entry), out)?;
     let mut items = Vec::new();
     for it in steps {
-        items.extend(items::step(doc, it.0, kinds, out));
+        let place = doc.head(it.0);
+        let step = items::step(doc, it.0, kinds, out);
+        step.iter().flat_map(course::inside).for_each(|it| unfit(it, (sort, place), out));
+        items.extend(step);
     }
     Some(Phase { name: phase, items })
+}
+
+/// Complains of a step that such an exercise cannot have.
+fn unfit(step: &Step, (sort, place): (Option<ExerciseKind>, Place), out: &mut Vec<Diagnostic>) {
+    if let (Item::Act(act), Some(ExerciseKind::Tabletop)) = (&step.item, sort)
+        && !act.kind.looks
+    {
+        let name = act.kind.about.name;
+        let what = format!("a tabletop is talked through, and `{name}` does something");
+        let help = "write it as `manual`, or name the `type` of exercise that does it";
+        out.push(Diagnostic::new(what, place, help));
+    }
+    if let Item::Ask(it) = &step.item
+        && it.sort != Sort::Approval
+        && it.who.is_empty()
+        && it.persons > 1
+        && !sort.is_some_and(ExerciseKind::is_talk)
+    {
+        let n = it.persons;
+        let what = format!("{n} people must answer, and without `who` only one can");
+        let help = "name them: `who: [alice, bob]`; nobody else than who runs the drill may answer \
+                    a question without `who`, and nobody answers twice";
+        out.push(Diagnostic::new(what, it.persons_at, help));
+    }
 }
 
 /// The witness must be told to start and to read back, once each and in this order.
@@ -236,6 +277,25 @@ fn cues(phases: &[Phase], is_there: bool, doc: &Doc, out: &mut Vec<Diagnostic>) 
     } else if told != [WitnessCue::Start, WitnessCue::ReadBack] && out.is_empty() {
         let help = "write `- witness: start` before the fault and `- witness: read_back` after it";
         out.push(Diagnostic::new("the witness must start once and read back once", place(), help));
+    }
+}
+
+/// A recovery time counts from one instant.
+fn origins(phases: &[Phase], doc: &Doc, out: &mut Vec<Diagnostic>) {
+    let all = phases.iter().flat_map(|it| &it.items).flat_map(course::inside);
+    let many = all.filter(|it| match &it.item {
+        Item::Ask(it) => it.attests.is_some() || it.mark == Some(Mark::Started),
+        Item::Declare(it) => it.mark == Mark::Started,
+        Item::Wait(it) => it.mark == Mark::Started,
+        _ => false,
+    });
+    let names: Vec<String> = many.map(|it| format!("“{}”", it.name)).collect();
+    if names.len() > 1 {
+        let place = doc.get(doc.root(), "phases");
+        let place = place.map_or_else(Default::default, |it| doc.head(it));
+        let what = format!("the recovery time would count from each of {}", names.join(", "));
+        let help = "keep one `attests: fault` or one `mark: started`";
+        out.push(Diagnostic::new(what, place, help));
     }
 }
 

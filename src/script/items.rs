@@ -20,11 +20,11 @@ use crate::{
         unread::{Placed, Unread},
     },
     script::{
-        asks::ask,
+        asks::{WrittenDeclare, ask},
         course::{Branch, OnFail, Step},
         expect::Expect,
         hypothesis::{known, probe, single},
-        lines::{Act, Declare, Item, Wait, WitnessCue},
+        lines::{Act, Item, Wait, WitnessCue},
         read::Kinds,
         schema,
     },
@@ -258,16 +258,6 @@ fn assembled(
     })
 }
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct WrittenDeclare {
-    /// What is declared, and by whom.
-    note: String,
-    /// How long the decision takes.
-    #[serde(default)]
-    delay: Option<Span>,
-}
-
 fn cue(
     doc: &mut Doc,
     cue: &str,
@@ -278,8 +268,8 @@ fn cue(
     let at = (settings, pick.place);
     match cue {
         "declare" => {
-            let WrittenDeclare { note, delay } = read(doc, settings, pick.place, out)?;
-            Some(Item::Declare(Declare { note, delay }))
+            let it: WrittenDeclare = read(doc, settings, pick.place, out)?;
+            Some(Item::Declare(it.into()))
         }
         "pause" => read(doc, settings, pick.place, out).map(Item::Pause),
         "dwell" => read(doc, settings, pick.place, out).map(Item::Dwell),
@@ -362,7 +352,7 @@ fn often() -> Span {
     Span::millis(100)
 }
 
-fn once() -> u32 {
+const fn once() -> u32 {
     1
 }
 

@@ -139,6 +139,8 @@ pub struct Declare {
     pub note: String,
     /// How long the decision takes.
     pub delay: Option<Span>,
+    /// The moment that this is, on a drill's clock.
+    pub mark: Mark,
 }
 
 /// What the witness is told.

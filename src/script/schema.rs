@@ -15,7 +15,7 @@ use crate::{
     },
     probe::ProbeKind,
     script::{
-        asks::{WrittenApproval, WrittenGate, WrittenManual},
+        asks::{WrittenApproval, WrittenDeclare, WrittenGate, WrittenManual},
         conditions::{BesideCondition, BesideGuard},
         drill, hypothesis,
         items::{self, TOGETHER_MAX},
@@ -223,7 +223,7 @@ impl Entries<'_> {
         parallel.insert("minItems".to_owned(), 1.into());
         parallel.insert("maxItems".to_owned(), TOGETHER_MAX.into());
         let dwell = self.generator.subschema_for::<Span>();
-        let declare = self.generator.subschema_for::<items::WrittenDeclare>();
+        let declare = self.generator.subschema_for::<WrittenDeclare>();
         let witness = self.generator.subschema_for::<WitnessCue>();
         let wait = json_schema!({ "$ref": "#/$defs/wait" });
         let cues = [

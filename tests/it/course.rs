@@ -2,9 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod answers;
+mod clocks;
 mod kept;
 mod people;
 mod resumed;
+mod told;
 
 use std::{process::Child, time::Duration};
 

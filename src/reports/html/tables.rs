@@ -2,13 +2,12 @@
 
 use maud::{Markup, html};
 
-use super::{page::badge, road, shown, sites};
+use super::{page::badge, road, sent, shown, sites};
 use crate::{
     evidence::{
         energy::{Energy, Use},
         fold::{Drill, Evidence},
         judge::when,
-        load::HEADS,
         residue,
         rto::Rto,
         say::{self, Answer},
@@ -27,7 +26,7 @@ pub(super) fn all(evidence: &Evidence) -> Markup {
         }
         @if let Some(it) = &evidence.course { (road::tables(it)) }
         (hypotheses(evidence))
-        (loads(evidence))
+        (sent::loads(evidence))
         (phases(evidence))
         (processes(evidence))
         (sites::tables(evidence.sites.as_ref()))
@@ -42,12 +41,19 @@ pub(super) fn all(evidence: &Evidence) -> Markup {
 
 fn split(rto: &Rto) -> Markup {
     let fault = rto.fault.map_or(0, |it| it.from_us);
+    let head = format!("From {}", rto.since.word());
     html! {
         h2 { "Where the time went " span lang="zh" { "恢复时间分解" } }
         p { (rto.why) "." }
+        @if rto.fault.is_some() {
+            p.muted {
+                "Counted from " (rto.since.word()) " " span lang="zh" { "起算：" (rto.since.word_zh()) }
+                "."
+            }
+        }
         @if !rto.parts.is_empty() {
             div.scroll { table {
-                tr { th { "Part" } th.n { "From the fault" } th.n { "Took" } }
+                tr { th { "Part" } th.n { (head) } th.n { "Took" } }
                 @for part in &rto.parts {
                     tr {
                         td { (part.name) }
@@ -202,35 +208,6 @@ fn use_row(of: &Use) -> Markup {
                 td.n { (watts_mean.map_or_else(|| "–".to_owned(), |it| format!("{it:.1}"))) }
             }
             Energy::Unavailable { why } => { td colspan="3" { "unavailable: " (why) } }
-        }
-    }
-}
-
-fn loads(evidence: &Evidence) -> Markup {
-    html! {
-        @for it in &evidence.loads {
-            h2 { "Load: " (it.planned.name) " " span lang="zh" { "负载" } }
-            p.muted {
-                code { (it.planned.target) } ", " (it.planned.rate)
-                ". Times count from the instant planned for each request, so that what a slow \
-                 system kept waiting is in them."
-            }
-            figure {
-                (super::sent::sent(evidence, it))
-                figcaption {
-                    "Requests by the instant planned for each: good, late (hatched) and failed or \
-                     unsent (on top). Hatched below: while faults stood."
-                }
-            }
-            div.scroll { table {
-                tr { th { "Stretch" } @for head in HEADS { th.n { (head) } } }
-                @for stretch in &it.stretches {
-                    tr {
-                        td { (stretch.name) " " span lang="zh" { (stretch.name_zh) } }
-                        @for cell in stretch.cells() { td.n { (cell) } }
-                    }
-                }
-            } }
         }
     }
 }

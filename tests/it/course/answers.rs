@@ -11,6 +11,7 @@ use holdfast::{
         fold,
     },
     verdict::Verdict,
+    world::linux::facts,
 };
 
 use super::{PATIENCE, answered, asked, courses, decide, play, so_far};
@@ -157,7 +158,8 @@ fn nobody_answers_twice_and_nobody_answers_what_is_decided() {
 #[test]
 fn outside_of_talk_one_who_speaks_for_others_is_still_one() {
     let ground = Ground::new(0);
-    let text = gate("persons: 2, timeout: 10m, on_timeout: abort")
+    let own = facts::operator();
+    let text = gate(&format!("who: [{own}, ghost], persons: 2, timeout: 10m, on_timeout: abort"))
         .replace("exercise: { type: tabletop }\n", "")
         .replace("phases:\n", "witness: { directory: { path: GROUND } }\nphases:\n")
         + "  - phase: load\n    steps: [{ witness: start }, { witness: read_back }]\n";

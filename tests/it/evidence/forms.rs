@@ -12,7 +12,7 @@ use holdfast::{
 
 use super::stories::{ASYNC, Journal, SYNC, Story, scenario};
 
-fn show(kind: &ReportKind, evidence: &Evidence) -> String {
+pub(super) fn show(kind: &ReportKind, evidence: &Evidence) -> String {
     String::from_utf8((kind.render)(evidence)).unwrap()
 }
 

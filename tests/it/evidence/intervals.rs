@@ -62,7 +62,7 @@ proptest! {
         let attempts = attempts(down, up, period, &delays);
         prop_assume!(attempts.last().unwrap().sent_us > up + 1_000_000);
         let truth = up - down;
-        match outage(fault, &attempts, in_a_row) {
+        match outage(fault, &attempts, in_a_row, &[]) {
             Outage::Restored { last_failed_us, first_good } => {
                 let lower = (last_failed_us - fault.to_us).max(0);
                 let upper = first_good.to_us - fault.from_us;
@@ -83,7 +83,7 @@ proptest! {
         let fault = Window { from_us: 1_000_000, to_us: 1_000_000 + call };
         let up = fault.to_us + lasts;
         let attempts = attempts(fault.to_us, up, period, &[(delay, delay)]);
-        let Outage::Restored { last_failed_us, first_good } = outage(fault, &attempts, 3) else {
+        let Outage::Restored { last_failed_us, first_good } = outage(fault, &attempts, 3, &[]) else {
             return Err(TestCaseError::fail("not restored"));
         };
         let width = (first_good.to_us - fault.from_us) - (last_failed_us - fault.to_us);
