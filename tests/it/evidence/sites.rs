@@ -321,7 +321,7 @@ fn what_a_process_took_with_it_is_not_covered() {
     for it in &mut rows {
         it.processes = Some(2);
     }
-    rows[3].vanished = 1;
+    rows[3].unsure = 1;
     rows[3].processes = Some(1);
     let mut site = local("east", Role::Other, false);
     site.processes = vec!["db".to_owned()];
