@@ -206,7 +206,7 @@ fn summary(shown: &Shown, evidence: Option<&Path>, state: &StateFolder) {
 }
 
 fn tell(it: &Evidence) -> Vec<String> {
-    let mut lines = vec![format!("{:<12}{}", show::verdict(it.verdict), it.run.title)];
+    let mut lines = vec![format!("{:<11} {}", show::verdict(it.verdict), it.run.title)];
     let broke: Vec<_> = it.timeline.acts.iter().filter(|it| it.family == Family::Fault).collect();
     for act in broke {
         lines.push(format!("  broke     {}: {}", act.name, act.will));

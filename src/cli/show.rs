@@ -1,4 +1,8 @@
-//! The only file that knows a terminal: standard output is data, standard error is talk.
+//! The only room that knows a terminal: standard output is data, standard error is talk.
+
+mod progress;
+mod screen;
+mod view;
 
 use std::io::{IsTerminal as _, Write as _};
 
@@ -9,14 +13,11 @@ use rustix::{
 };
 use tokio::sync::mpsc;
 
+pub use self::progress::Progress;
+
 use crate::{
     engine::counter::Lines,
-    evidence::{residue, say},
-    journal::{
-        chain,
-        course::{Course, Sort},
-        entry::{Entry, Fact, Mark, Outcome},
-    },
+    journal::{chain, entry::Entry},
     verdict::Verdict,
     world::thread,
 };
@@ -33,7 +34,7 @@ pub fn json(entry: &Entry) {
 
 /// A line of talk.
 pub fn talk(text: impl AsRef<str>) {
-    writeln!(std::io::stderr(), "{}", text.as_ref()).unwrap_or_default();
+    screen::line(text.as_ref());
 }
 
 /// A complaint, and a way out.
@@ -105,136 +106,13 @@ pub fn verdict(it: Verdict) -> String {
     format!("\u{1b}[1;{colour}m{word}\u{1b}[0m")
 }
 
-/// Tells a run's lines as they are written: what matters to a person, one line each.
-#[derive(Debug, Default)]
-pub struct Progress {
-    began: Option<u64>,
-    run: String,
-    acked: u64,
-    failed: u64,
-    told: (u64, u64),
-    names: std::collections::BTreeMap<u32, String>,
-}
-
-impl Progress {
-    /// Tells one line of the journal.
-    pub fn tell(&mut self, entry: &Entry) {
-        let began = *self.began.get_or_insert(entry.at_us);
-        let at = say::seconds(i64::try_from(entry.at_us.saturating_sub(began)).unwrap_or(0));
-        if let Some(text) = self.words(&entry.fact) {
-            talk(format!("{at:8.2}s  {text}"));
-        }
-    }
-
-    fn words(&mut self, fact: &Fact) -> Option<String> {
-        let name = |act: &u32| self.names.get(act).cloned().unwrap_or_default();
-        Some(match fact {
-            Fact::Began(it) => {
-                self.run.clone_from(&it.run);
-                format!("{} · {} · seed {}", it.title, it.run, it.seed)
-            }
-            Fact::PhaseBegan { phase } => format!("▸ {phase}"),
-            Fact::Intent(it) => {
-                self.names.insert(it.act, it.name.clone());
-                format!("    {}: {}", it.name, it.will)
-            }
-            Fact::Failed { act, why } => format!("    {} failed: {why}", name(act)),
-            Fact::Effect { act, seen: Verdict::Pass, how } => {
-                format!("    {} acts: {how}", name(act))
-            }
-            Fact::Effect { act, how, .. } => {
-                format!("    {} was not seen to act: {how}", name(act))
-            }
-            Fact::Showed { act, showing: it } => {
-                format!("    {} {}: {}", verdict(it.verdict), name(act), it.why)
-            }
-            Fact::Undone { act, from_us, to_us } => {
-                let took = to_us.saturating_sub(*from_us) / 1_000;
-                format!("    {} put back in {took} ms", name(act))
-            }
-            Fact::Stuck { act, why } => format!("    {} COULD NOT BE PUT BACK: {why}", name(act)),
-            Fact::Residue(it) => residue::lines(it)
-                .into_iter()
-                .map(|it| format!("    {it}"))
-                .collect::<Vec<_>>()
-                .join("\n           "),
-            Fact::Marked { mark, note } => match mark {
-                Mark::Detected => format!("    detected: {note}"),
-                Mark::Declared => format!("    declared: {note}"),
-                Mark::Reached => format!("    reached: {note}"),
-                Mark::Started => format!("    started: {note}"),
-            },
-            Fact::Judged { hypothesis, when, verdict: it, why } => {
-                let when = format!("{when:?}").to_lowercase();
-                format!("    {} {hypothesis} ({when}): {why}", verdict(*it))
-            }
-            Fact::Writes { rows } => {
-                let acked = rows.iter().filter(|it| it.3 == Outcome::Acked).count();
-                self.acked += say::count(acked);
-                self.failed += say::count(rows.len() - acked);
-                return None;
-            }
-            Fact::PhaseEnded { .. } if self.told != (self.acked, self.failed) => {
-                self.told = (self.acked, self.failed);
-                format!("    witness: {} acknowledged, {} not", self.acked, self.failed)
-            }
-            Fact::Course(it) => return self.course(it),
-            Fact::Aborted { why } => format!("    aborted: {why}"),
-            Fact::Ended { verdict: it, .. } => format!("■ {}", verdict(*it)),
-            _ => return None,
-        })
-    }
-}
-
-impl Progress {
-    /// Tells of this run.
-    pub fn of(run: &str) -> Self {
-        Self { run: run.to_owned(), ..Self::default() }
-    }
-
-    fn course(&mut self, it: &Course) -> Option<String> {
-        let run = &self.run;
-        Some(match it {
-            Course::Asked(it) => {
-                let (step, name, text) = (&it.step, &it.name, &it.text);
-                let ways = match it.sort {
-                    Sort::Gate => format!("holdfast drill decide {run} {step} go|no-go"),
-                    Sort::Manual => format!("holdfast drill decide {run} {step} done|not-done"),
-                    Sort::Approval => {
-                        format!("holdfast drill approve {run} {step} --signature FILE")
-                    }
-                };
-                let who = match (it.who.as_slice(), it.persons) {
-                    ([], 1) => String::new(),
-                    ([], n) => format!(" ({n} people)"),
-                    (who, n) => format!(" ({n} of {})", who.join(", ")),
-                };
-                format!("  ? {step} {name}{who}: {text}\n             answer: {ways}")
-            }
-            Course::Answered(it) => {
-                let note =
-                    if it.note.is_empty() { String::new() } else { format!(": {}", it.note) };
-                format!("    {} said {}{note} ({})", it.whose(), it.word.word(), it.voice.word())
-            }
-            Course::TurnedAway { by, why, .. } => format!("    {by} was turned away: {why}"),
-            Course::Decided { outcome, why, .. } => format!("    {}: {why}", outcome.word()),
-            Course::Passed { step, why } => format!("    {step} was not done: {why}"),
-            Course::Resumed(it) => {
-                let gap = say::length_u(it.gap_us);
-                format!("▸ resumed by {} after {gap}", it.operator)
-            }
-            Course::Began { .. } | Course::Ended { .. } => return None,
-        })
-    }
-}
-
 /// Logs go to standard error, as `RUST_LOG` says; warnings by default.
 pub fn logs(json: bool) {
     use tracing_subscriber::{EnvFilter, fmt};
     let filter = super::args::setting("RUST_LOG")
         .and_then(|it| EnvFilter::try_new(it).ok())
         .unwrap_or_else(|| EnvFilter::new("warn"));
-    let plain = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let plain = fmt().with_env_filter(filter).with_writer(|| screen::Above);
     let set = if json { plain.json().try_init() } else { plain.with_ansi(coloured()).try_init() };
     if set.is_err() {
         talk("logs were set up already");

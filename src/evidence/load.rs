@@ -21,7 +21,7 @@ pub struct Load {
     /// What was planned.
     pub planned: PlannedLoad,
     /// What became of it, stretch by stretch: before the first fault, while faults stood,
-    /// afterwards, and in all.
+    /// afterwards, since one struck that has no way back, and in all.
     pub stretches: Vec<Stretch>,
     /// The rows: `[from_us, sent, good, late, failed, unsent]`.
     pub rows: Vec<(i64, u64, u64, u64, u64, u64)>,
@@ -82,7 +82,7 @@ pub(super) fn loads(entries: &[Entry], acts: &[Act], scale: &Scale) -> Vec<Load>
         let of_it = rows.iter().filter(|it| it.0 == planned.name);
         let mut rows: Vec<(i64, &LoadRow)> = of_it.map(|it| (scale.at(it.1.0), it.1)).collect();
         rows.sort_by_key(|it| it.0);
-        let stretches = stretches(&rows, &windows(acts));
+        let stretches = stretches(&rows, &windows(acts), struck(acts));
         let rows = rows.iter().map(|(at, it)| (*at, it.2, it.3, it.4, it.5, it.6)).collect();
         Load { planned: planned.clone(), stretches, rows }
     };
@@ -100,9 +100,19 @@ pub fn windows(acts: &[Act]) -> Vec<(i64, i64)> {
     stood.collect()
 }
 
-fn stretches(rows: &[(i64, &LoadRow)], windows: &[(i64, i64)]) -> Vec<Stretch> {
+/// When the first fault struck that has no way back, such as a kill.
+fn struck(acts: &[Act]) -> Option<i64> {
+    let spent = acts.iter().filter(|it| it.family == Family::Fault && it.state == ActState::Spent);
+    spent.filter_map(|it| Some(it.applied?.to_us)).min()
+}
+
+fn stretches(
+    rows: &[(i64, &LoadRow)],
+    windows: &[(i64, i64)],
+    struck: Option<i64>,
+) -> Vec<Stretch> {
     let end = |it: &(i64, &LoadRow)| it.0.saturating_add_unsigned(it.1.1);
-    let first = windows.iter().map(|it| it.0).min().unwrap_or(i64::MAX);
+    let first = windows.iter().map(|it| it.0).chain(struck).min().unwrap_or(i64::MAX);
     let last = windows.iter().map(|it| it.1).max().unwrap_or(i64::MAX);
     let within = |it: &(i64, &LoadRow)| windows.iter().any(|(a, b)| it.0 >= *a && end(it) <= *b);
     let some = |name, name_zh, which: &dyn Fn(&(i64, &LoadRow)) -> bool| {
@@ -113,6 +123,7 @@ fn stretches(rows: &[(i64, &LoadRow)], windows: &[(i64, i64)]) -> Vec<Stretch> {
         some("before", "故障前", &|it| end(it) <= first),
         some("while faults stood", "故障期间", &within),
         some("afterwards", "恢复后", &|it| it.0 >= last),
+        some("since one struck", "故障发生后", &|it| struck.is_some_and(|at| it.0 >= at)),
         some("in all", "合计", &|_| true),
     ]
     .into_iter()

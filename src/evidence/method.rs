@@ -6,6 +6,7 @@ use crate::evidence::{
     origin::Since,
     say,
     scale::signed,
+    sites::Sites,
 };
 
 /// How it was measured, and the limits of that.
@@ -36,6 +37,9 @@ pub fn sentences(evidence: &Evidence) -> Vec<String> {
             figures.method
         ));
     }
+    if let Some(sites) = &evidence.sites {
+        said.extend(of_sites(sites));
+    }
     said.push(
         "Utilisation is weighted by time: a sample speaks for the stretch since the one before. \
          A phase shorter than the sampling period is told by the sample that spans it."
@@ -47,6 +51,25 @@ pub fn sentences(evidence: &Evidence) -> Vec<String> {
          What was planned and not tried counts as not exercised, never as passed."
             .to_owned(),
     );
+    said
+}
+
+/// What must be known of the sites' figures.
+fn of_sites(sites: &Sites) -> Vec<String> {
+    let mut said = vec![
+        "Sites are read as counters; a figure over a stretch lies on the straight line between \
+         readings, and its bounds are those of the readings around the stretch's ends. Energy of \
+         processes is the machine's, shared out by processor time, and modelled. On top of the \
+         baseline is what the run used less the baseline's mean power for as long; its bounds let \
+         the baseline have gone on as its quietest and as its busiest reading."
+            .to_owned(),
+    ];
+    said.extend(sites.each.iter().map(|it| {
+        let clock = it.clock_error_us.map_or_else(String::new, |us| {
+            format!(", whose clock is tied to ours to {}", say::length(signed(us)))
+        });
+        format!("Site “{}” was read from {}{clock}.", it.planned.name, it.planned.read)
+    }));
     said
 }
 

@@ -18,6 +18,7 @@ use crate::{
 
 /// Each process that fits `target` may read and write `each_second` of the disk that `path` lies
 /// on. With control groups of the first kind only reads and direct or synced writes are held back.
+/// It is seen to act when one of them moves about as much as it may.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct IoThrottle {

@@ -15,7 +15,8 @@ use crate::{
 };
 
 /// Each process that fits `target` may take `more` memory, beyond what it has: then the kernel
-/// reclaims, and ends it when that does not help.
+/// reclaims, and ends it when that does not help. It is seen to act when one of them reaches its
+/// limit.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MemoryLimit {

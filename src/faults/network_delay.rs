@@ -77,9 +77,9 @@ impl Action for NetworkDelay {
         let jitter = self.jitter.map_or_else(String::new, |it| format!(", ±{it}"));
         Ok(Plan {
             will: format!(
-                "lead new TCP connections {} through a relay of ours, which is {}{jitter} late; \
-                 connections that stand already go on as they are, and those that the relay \
-                 carries break at the end",
+                "lead new TCP connections {} through a relay of ours (no netem, which would outlive \
+                 us), which is {}{jitter} late; connections that stand already go on as they are, \
+                 and those that the relay carries break at the end",
                 self.traffic, self.delay
             ),
             by_hand: table.by_hand(),

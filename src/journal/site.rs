@@ -164,9 +164,10 @@ pub struct SiteRow {
     /// So many processes fitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub processes: Option<u32>,
-    /// So many were gone since the reading before: what they used last is in no counter.
+    /// Of so many it is not known what they used since the reading before: they ended, and nobody of
+    /// the same name waited for them, or they were there before and were not found.
     #[serde(default, skip_serializing_if = "is_zero")]
-    pub vanished: u32,
+    pub unsure: u32,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]

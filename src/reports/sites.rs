@@ -20,7 +20,7 @@ pub(super) const USES: [(&str, &str); 10] = [
     ("Disk read / written", "磁盘读/写"),
     ("Network in / out", "网络收/发"),
     ("Covered", "覆盖率"),
-    ("Wh", "能耗"),
+    ("Energy", "能耗"),
 ];
 /// The heads of [`figures`].
 pub(super) const FIGURES: [(&str, &str); 6] = [
@@ -28,8 +28,8 @@ pub(super) const FIGURES: [(&str, &str); 6] = [
     ("Figure", "指标"),
     ("Value", "数值"),
     ("Bounds", "上下界"),
-    ("Method", "方法"),
     ("Covered", "覆盖率"),
+    ("Method", "方法"),
 ];
 
 /// What each site used: its hosts and processes, phase by phase.
@@ -55,7 +55,9 @@ fn row((site, stretch): (&Site, &SiteUse), it: &ScopeUse, first: bool) -> [Strin
         (Figure::Unavailable { .. }, Figure::Unavailable { .. }) => brief(a, bytes),
         _ => format!("{} / {}", brief(a, bytes), brief(b, bytes)),
     };
-    let covered = it.cpu_seconds.known().or(it.memory_bytes.known());
+    let known = |of: &str, it: &Known| format!("{of}{}", say::percent(it.covered_ratio));
+    let covered = it.cpu_seconds.known().map(|it| known("", it));
+    let covered = covered.or(it.memory_bytes.known().map(|it| known("memory ", it)));
     [
         site.planned.name.clone(),
         stretch.name.clone(),
@@ -65,9 +67,9 @@ fn row((site, stretch): (&Site, &SiteUse), it: &ScopeUse, first: bool) -> [Strin
         brief(&it.memory_bytes, bytes),
         pair(&it.disk_read_bytes, &it.disk_written_bytes),
         pair(&it.network_received_bytes, &it.network_sent_bytes),
-        covered.map_or_else(|| "–".to_owned(), |it| say::percent(it.covered_ratio)),
+        covered.unwrap_or_else(|| "–".to_owned()),
         // Of a site there is one figure of energy, whatever runs there.
-        if first { brief(&stretch.joules, say::watt_hours) } else { String::new() },
+        if first { brief(&kwh(stretch), energy) } else { String::new() },
     ]
 }
 
@@ -127,8 +129,7 @@ pub(super) fn figures(sites: &Sites) -> Vec<[String; 6]> {
         let mut put = |what: &str, figure: &Figure, word: &dyn Fn(f64) -> String| {
             rows.push(full(&name, what, figure, word));
         };
-        let kwh = site.whole.joules.clone().times(1.0 / JOULES_PER_KWH);
-        put("energy of the run 本次演练能耗", &kwh, &kilowatt_hours);
+        put("energy of the run 本次演练能耗", &kwh(&site.whole), &energy);
         let on_top = "on top of the baseline 较基线增量";
         let what = match site.indistinguishable {
             Some(true) => {
@@ -136,11 +137,11 @@ pub(super) fn figures(sites: &Sites) -> Vec<[String; 6]> {
             }
             Some(false) | None => on_top.to_owned(),
         };
-        put(&what, &site.incremental_kwh, &kilowatt_hours);
+        put(&what, &site.incremental_kwh, &energy);
         put("emissions of the run 本次演练排放", &site.grams, &co2e);
         put("emissions on top 排放增量", &site.incremental_grams, &co2e);
         if let Some(it) = &site.idle_year_kwh {
-            put("a year of waiting (the price of the RTO) 备站点年待机能耗", it, &kilowatt_hours);
+            put("a year of waiting (the price of the RTO) 备站点年待机能耗", it, &energy);
         }
         if let Some(it) = &site.idle_year_grams {
             put("emissions of a year of waiting 年待机排放", it, &co2e);
@@ -163,26 +164,32 @@ fn full(site: &str, what: &str, it: &Figure, word: &dyn Fn(f64) -> String) -> [S
         Figure::Known(Known { value, low, high, basis, method, covered_ratio }) => {
             let bounds = format!("{} to {}", word(*low), word(*high));
             let method = format!("{} {}: {method}", basis.word(), basis.word_zh());
-            [site, what, word(*value), bounds, method, say::percent(*covered_ratio)]
+            [site, what, word(*value), bounds, say::percent(*covered_ratio), method]
         }
         Figure::Unavailable { why } => {
             let dash = || "–".to_owned();
-            [site, what, "unavailable 不可用".to_owned(), dash(), why.clone(), dash()]
+            [site, what, "unavailable 不可用".to_owned(), dash(), dash(), why.clone()]
         }
     }
 }
 
-/// Three digits that count.
-fn kilowatt_hours(it: f64) -> String {
-    if it.abs() >= 1.0 { format!("{} kWh", digits(it)) } else { format!("{} Wh", digits(it * 1e3)) }
+fn kwh(it: &SiteUse) -> Figure {
+    it.joules.clone().times(1.0 / JOULES_PER_KWH)
 }
 
-fn co2e(it: f64) -> String {
-    if it.abs() >= 1e3 {
-        format!("{} kg CO2e", digits(it / 1e3))
-    } else {
-        format!("{} g CO2e", digits(it))
-    }
+/// Of kWh, three digits that count.
+fn energy(kwh: f64) -> String {
+    scaled(kwh, &[(1.0, "kWh"), (1e3, "Wh"), (1e6, "mWh")])
+}
+
+fn co2e(grams: f64) -> String {
+    scaled(grams, &[(1e-3, "kg CO2e"), (1.0, "g CO2e"), (1e3, "mg CO2e")])
+}
+
+/// In the first unit of which there is at least one, or in the last.
+fn scaled(it: f64, units: &[(f64, &str)]) -> String {
+    let fits = units.iter().find(|unit| (it * unit.0).abs() >= 1.0).or(units.last());
+    fits.map_or_else(String::new, |(by, unit)| format!("{} {unit}", digits(it * by)))
 }
 
 fn digits(it: f64) -> String {

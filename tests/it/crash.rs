@@ -7,6 +7,7 @@
 
 mod docker;
 mod every;
+mod starved;
 mod table;
 
 use std::{
@@ -27,10 +28,11 @@ use holdfast::{
 };
 use rustix::process::Signal;
 
+use every::GUARDIAN_MAX;
+use starved::{Promise, Reference};
+
 use super::ground::{Ground, quiet, send, state, wait, within};
 
-/// Nothing of ours stands so long after the runner's death.
-const HEALED_MAX: Duration = Duration::from_secs(1);
 /// For what has no promise, but must come.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// The runner's lease.
@@ -99,17 +101,20 @@ fn sigkill_at_any_instant_leaves_nothing_standing() {
     let at: Vec<Instants> = (0..instants(50)).map(&mut instant).collect();
     let (queue, ends) = (Mutex::new(at), Mutex::new(BTreeMap::<String, u32>::new()));
     let worst = Mutex::new(Duration::ZERO);
-    thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                while let Some(at) = { queue.lock().expect("no panic").pop() } {
-                    let (last, took) = die_at(at);
-                    *ends.lock().expect("no panic").entry(last).or_default() += 1;
-                    let mut worst = worst.lock().expect("no panic");
-                    *worst = took.max(*worst);
-                }
-            });
+    let work = |reference: &Reference| {
+        while let Some(at) = { queue.lock().expect("no panic").pop() } {
+            let (last, took) = die_at(at, reference);
+            *ends.lock().expect("no panic").entry(last).or_default() += 1;
+            let mut worst = worst.lock().expect("no panic");
+            *worst = took.max(*worst);
         }
+    };
+    Reference::beside(|reference| {
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| work(reference));
+            }
+        });
     });
     let worst = worst.into_inner().expect("no panic");
     println!("the last word before death: {:#?}", ends.into_inner().expect("no panic"));
@@ -147,7 +152,7 @@ impl Instants {
 }
 
 /// Kills a runner; tells its last word, and how long healing took.
-fn die_at(at: Instants) -> (String, Duration) {
+fn die_at(at: Instants, reference: &Reference) -> (String, Duration) {
     let ground = Ground::new(2);
     let file = ground.file("die.yaml", SCENARIO);
     let mut runner = ground.play(&file);
@@ -158,9 +163,8 @@ fn die_at(at: Instants) -> (String, Duration) {
     let death = Instant::now();
     let story = format!("killed {at:?}, {last}");
     let holds = || ground.helpers().into_iter().any(|it| Some(it) != ground.guardian());
-    let healed = within(HEALED_MAX, || ground.is_healed() && !holds());
-    assert!(healed, "{story}: {:?} {:?}", ground.stopped(), ground.helpers());
-    let took = death.elapsed();
+    let promise = Promise { lease: Duration::ZERO, limit: GUARDIAN_MAX };
+    let took = promise.hold((death, reference), &story, || ground.is_healed() && !holds());
     runner.wait().expect("a child of ours");
     assert!(within(PATIENCE, || ground.helpers().is_empty()), "{story}: the guardian lives");
     if ground.open() > 0 {
@@ -219,8 +223,11 @@ fn a_runner_that_is_asked_to_stop_at_any_instant_leaves_nothing_standing() {
 #[test]
 fn a_runner_that_hangs_is_fenced_and_healed_for() {
     let (ground, mut runner) = paused(2);
-    send(runner.id(), Signal::STOP);
-    assert!(within(LEASE + HEALED_MAX, || ground.is_healed()), "healed within lease and a second");
+    Reference::beside(|reference| {
+        send(runner.id(), Signal::STOP);
+        let promise = Promise { lease: LEASE, limit: GUARDIAN_MAX };
+        promise.hold((Instant::now(), reference), "a hang", || ground.is_healed());
+    });
     assert_eq!(wait(&mut runner, PATIENCE), None, "it was killed, so that it never wakes up");
     assert!(within(PATIENCE, || ground.helpers().is_empty()), "the guardian went home");
     ground.assert_settled("hung");

@@ -36,5 +36,6 @@ mod schema;
 mod sites;
 mod stage;
 mod targets;
+mod terminal;
 mod tidy;
 mod together;

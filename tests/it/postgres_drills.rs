@@ -1,6 +1,7 @@
 //! The shipped drills on PostgreSQL, on real servers. What they count is what the databases hold.
 #![expect(
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "a test that cannot go on has failed"
 )]
@@ -87,6 +88,25 @@ fn with_a_synchronous_standby_no_commit_is_lost_and_the_primary_comes_home() {
     let log = format!("{}/a/log", book["home"].as_str().unwrap());
     let log = std::fs::read_to_string(log).unwrap();
     assert!(log.contains("starting backup recovery") || log.contains("entering standby mode"));
+    let sites = played.report["sites"]["each"].as_array().unwrap();
+    let told = |figure: &serde_json::Value| figure["known"]["value"].as_f64().is_some();
+    let [primary, standby] = sites.as_slice() else { panic!("{sites:?}") };
+    for figure in [
+        &primary["incremental_kwh"],
+        &primary["grams"],
+        &standby["idle_year_kwh"],
+        &standby["headroom"]["cpu"],
+        &standby["headroom"]["memory"],
+        &played.report["sites"]["peak_dual_watts"],
+    ] {
+        assert!(told(figure), "{figure}");
+    }
+    let ran = |site: &serde_json::Value, phase: &str| {
+        let all = site["phases"].as_array().unwrap();
+        let found = all.iter().find(|it| it["name"] == phase).unwrap();
+        found["scopes"][0]["processes"][0].as_u64().unwrap_or_default()
+    };
+    assert!(ran(primary, "baseline") >= 5 && ran(standby, "baseline") >= 4, "{sites:?}");
 }
 
 #[test]

@@ -33,6 +33,9 @@ fn without_its_kyc_provider_the_bank_closes_and_opens_again_with_it() {
     let failed: u64 =
         load["rows"].as_array().unwrap().iter().map(|it| it[4].as_u64().unwrap()).sum();
     assert!(failed > 20, "they were turned away for two seconds: {load}");
+    let names = load["stretches"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap());
+    assert_eq!(names.collect::<Vec<_>>(), ["before", "since one struck", "in all"]);
+    assert_eq!(load["stretches"][0]["failed"], 0, "a kill has no end, and yet a before: {load}");
     assert!(
         played.said().contains("PASS customers (after): error_ratio is 0"),
         "{}",

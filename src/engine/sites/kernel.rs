@@ -82,7 +82,34 @@ pub(super) fn network(text: &str, row: &mut SiteRow) -> Option<()> {
     received.map(drop)
 }
 
-/// `/proc/PID/io`: bytes that went from and to disks on the process's behalf.
+/// What `/proc/PID/stat` says of time, in seconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Times {
+    /// Its parent's number.
+    pub(super) parent: u32,
+    /// When it was started, in seconds since the boot.
+    pub(super) started: f64,
+    /// Processor time of its own, and of its children that ended and that it waited for.
+    pub(super) total: f64,
+    /// The latter alone.
+    pub(super) waited: f64,
+}
+
+/// `/proc/PID/stat`, of a process that ended and was not waited for, too.
+pub(super) fn times(text: &str) -> Option<Times> {
+    let fields: Vec<&str> = text.rsplit_once(") ")?.1.split_ascii_whitespace().collect();
+    let ticks = |field: usize| fields.get(field - 3)?.parse::<f64>().ok();
+    let waited = ticks(16)? + ticks(17)?;
+    Some(Times {
+        parent: fields.get(1)?.parse().ok()?,
+        started: ticks(22)? / TICKS,
+        total: (ticks(14)? + ticks(15)? + waited) / TICKS,
+        waited: waited / TICKS,
+    })
+}
+
+/// `/proc/PID/io`: bytes that went from and to disks on the process's behalf, and of its children
+/// that ended and that it waited for.
 pub(super) fn io(text: &str) -> Option<(f64, f64)> {
     let of = |word: &str| text.lines().find_map(|it| it.strip_prefix(word)?.trim().parse().ok());
     Some((of("read_bytes:")?, of("write_bytes:")?))
@@ -98,8 +125,14 @@ fn kilobytes(text: &str, word: &str) -> Option<f64> {
     said.trim().trim_end_matches("kB").trim().parse::<f64>().ok().map(|it| it * 1024.0)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "nobody has 2^53 processors or processes")]
-pub(super) fn number(count: usize) -> f64 {
+/// Seconds since the boot.
+#[expect(clippy::cast_precision_loss, reason = "ticks since the boot fit")]
+pub(super) fn of_ticks(ticks: u64) -> f64 {
+    ticks as f64 / TICKS
+}
+
+#[expect(clippy::cast_precision_loss, reason = "nobody has 2^53 processors")]
+fn number(count: usize) -> f64 {
     count as f64
 }
 
@@ -138,6 +171,10 @@ mod tests {
         assert_eq!(row, SiteRow::default());
         assert_eq!(io("rchar: 1\nread_bytes: 4096\nwrite_bytes: 8192\n"), Some((4096.0, 8192.0)));
         assert_eq!(io("rchar: 1\n"), None);
+        let line = "77 (a) b (c)) S 12 77 77 0 -1 4 1 0 0 0 5 6 70 80 20 0 1 0 4242 1 1 1";
+        let times = times(line).unwrap();
+        assert_eq!((times.parent, times.started), (12, 42.42));
+        assert_eq!((times.total, times.waited), (1.61, 1.5));
         assert_eq!(resident("VmHWM: 9 kB\nVmRSS:\t     12 kB\n"), Some(12_288.0));
     }
 }

@@ -145,9 +145,9 @@ impl<'a> Scope<'a> {
 }
 
 impl Scope<'_> {
-    /// A counter's readings. What processes used that vanished is not in them.
+    /// A counter's readings. Where something is not in them is a hole.
     pub(super) fn track(&self, of: impl Fn(&SiteRow) -> Option<f64>) -> Track {
-        let lossy = self.rows.iter().filter(|it| it.1.vanished > 0).map(|it| it.0);
+        let lossy = self.rows.iter().filter(|it| it.1.unsure > 0).map(|it| it.0);
         let lossy: Vec<i64> = lossy.collect();
         Track::of(self.rows.iter().filter_map(|(at, it)| Some((*at, of(it)?))), &lossy)
     }

@@ -150,8 +150,8 @@ impl Power {
     ///
     /// `T` is the part of the run that readings enclose, `W` the mean power of the baseline. The
     /// bounds let the baseline have gone on as its quietest and as its busiest reading. Of what was
-    /// measured, the run's least meets the baseline's most, and the other way round. A model has the
-    /// same error in both, so that its lower bound is held against its lower bound, and so on.
+    /// measured, the run's least meets the baseline's most, and the other way round. A model has
+    /// the same error in both, so that each bound is held against its like.
     pub fn incremental(&self, baseline: Window, run: Window) -> Figure {
         self.over(baseline, run).into()
     }

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::plot::{LEFT, Time, c, chart};
 use crate::evidence::{
     fold::Evidence,
-    load::{Load, windows},
+    load::{HEADS, Load, windows},
     say,
 };
 
@@ -27,8 +27,38 @@ impl Column {
     }
 }
 
+/// All loads: a chart of each, and its figures.
+pub(super) fn loads(evidence: &Evidence) -> Markup {
+    html! {
+        @for it in &evidence.loads {
+            h2 { "Load: " (it.planned.name) " " span lang="zh" { "负载" } }
+            p.muted {
+                code { (it.planned.target) } ", " (it.planned.rate)
+                ". Times count from the instant planned for each request, so that what a slow \
+                 system kept waiting is in them."
+            }
+            figure {
+                (sent(evidence, it))
+                figcaption {
+                    "Requests by the instant planned for each: good, late (hatched) and failed or \
+                     unsent (on top). Hatched below: while faults stood."
+                }
+            }
+            div.scroll { table {
+                tr { th { "Stretch" } @for head in HEADS { th.n { (head) } } }
+                @for stretch in &it.stretches {
+                    tr {
+                        td { (stretch.name) " " span lang="zh" { (stretch.name_zh) } }
+                        @for cell in stretch.cells() { td.n { (cell) } }
+                    }
+                }
+            } }
+        }
+    }
+}
+
 /// Columns of requests by the instants that were planned for them, with the faults behind.
-pub(super) fn sent(evidence: &Evidence, load: &Load) -> Markup {
+fn sent(evidence: &Evidence, load: &Load) -> Markup {
     let time = Time::of(evidence);
     let width_us = COLUMN_US.max(evidence.run.length_us / COLUMNS_MAX + 1);
     let columns = columns(load, width_us);

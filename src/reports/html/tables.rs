@@ -2,13 +2,12 @@
 
 use maud::{Markup, html};
 
-use super::{page::badge, road, shown, sites};
+use super::{page::badge, road, sent, shown, sites};
 use crate::{
     evidence::{
         energy::{Energy, Use},
         fold::{Drill, Evidence},
         judge::when,
-        load::HEADS,
         residue,
         say::{self, Answer},
         timeline::{Act, ActState},
@@ -26,7 +25,7 @@ pub(super) fn all(evidence: &Evidence) -> Markup {
         }
         @if let Some(it) = &evidence.course { (road::tables(it)) }
         (hypotheses(evidence))
-        (loads(evidence))
+        (sent::loads(evidence))
         (phases(evidence))
         (processes(evidence))
         (sites::tables(evidence.sites.as_ref()))
@@ -166,35 +165,6 @@ fn use_row(of: &Use) -> Markup {
                 td.n { (watts_mean.map_or_else(|| "–".to_owned(), |it| format!("{it:.1}"))) }
             }
             Energy::Unavailable { why } => { td colspan="3" { "unavailable: " (why) } }
-        }
-    }
-}
-
-fn loads(evidence: &Evidence) -> Markup {
-    html! {
-        @for it in &evidence.loads {
-            h2 { "Load: " (it.planned.name) " " span lang="zh" { "负载" } }
-            p.muted {
-                code { (it.planned.target) } ", " (it.planned.rate)
-                ". Times count from the instant planned for each request, so that what a slow \
-                 system kept waiting is in them."
-            }
-            figure {
-                (super::sent::sent(evidence, it))
-                figcaption {
-                    "Requests by the instant planned for each: good, late (hatched) and failed or \
-                     unsent (on top). Hatched below: while faults stood."
-                }
-            }
-            div.scroll { table {
-                tr { th { "Stretch" } @for head in HEADS { th.n { (head) } } }
-                @for stretch in &it.stretches {
-                    tr {
-                        td { (stretch.name) " " span lang="zh" { (stretch.name_zh) } }
-                        @for cell in stretch.cells() { td.n { (cell) } }
-                    }
-                }
-            } }
         }
     }
 }

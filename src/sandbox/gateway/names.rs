@@ -1,5 +1,5 @@
-//! Where the KYC provider is, by its name: asked of a name server again and again, and gone by for a
-//! while when the server fails, as resolvers that serve stale answers do (RFC 8767).
+//! Where the KYC provider is, by its name: asked of a name server again and again, and gone by for
+//! a while when the server fails, as resolvers that serve stale answers do (RFC 8767).
 #![expect(clippy::disallowed_types, reason = "the sandbox is a room that may touch the world")]
 
 use std::{

@@ -180,6 +180,11 @@ pub(super) fn told(machine: &Machine, path: &str) -> Option<String> {
         let there = machine.members.iter().filter(|it| it.1 == group);
         return Some(there.map(|it| it.0.1.to_string() + "\n").collect());
     }
+    // Whoever is in a group of ours has come to its limit at once.
+    if let Some(group) = path.strip_suffix("/memory.failcnt") {
+        let there = machine.members.values().filter(|it| *it == group);
+        return Some(format!("{}\n", there.count()));
+    }
     let (pid, file) = path.strip_prefix("/proc/")?.split_once('/')?;
     let pid: u32 = pid.parse().ok()?;
     let who = machine.processes.keys().find(|it| it.pid == pid)?;

@@ -15,6 +15,14 @@ use crate::{
     ground::{Ground, wait, within},
 };
 
+/// A victim that runs a script. It is known by its number: its children are for a moment called as
+/// it is.
+fn victim(ground: &mut Ground, script: &str) -> u32 {
+    let pid = ground.victim("bash", &["-c", script]);
+    ground.file("pid", &pid.to_string());
+    pid
+}
+
 /// What the look whether the only fault acts came to.
 fn effect(ground: &Ground) -> (Verdict, String) {
     let (_, lines) = ground.journal();
@@ -25,11 +33,23 @@ fn effect(ground: &Ground) -> (Verdict, String) {
     found.expect("it was looked at")
 }
 
-/// Bytes that a process and the children that it has waited for have read from disks.
+/// Bytes that a process, the children that it has waited for and those that live have read from
+/// disks.
 fn read_bytes(pid: u32) -> u64 {
-    let text = fs::read_to_string(format!("/proc/{pid}/io")).expect("it lives");
-    let line = text.lines().find_map(|it| it.strip_prefix("read_bytes: ")).expect("a line");
-    line.parse().expect("a number")
+    let children = || fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    let of = |pid: &str| {
+        let text = fs::read_to_string(format!("/proc/{pid}/io")).ok()?;
+        text.lines().find_map(|it| it.strip_prefix("read_bytes: "))?.parse::<u64>().ok()
+    };
+    loop {
+        let before = children().expect("it lives");
+        let theirs: Vec<_> = before.split_ascii_whitespace().map(of).collect();
+        let own = of(&pid.to_string()).expect("it lives");
+        // A child that has gone meanwhile would be counted twice, or never.
+        if children().expect("it lives") == before && theirs.iter().all(Option::is_some) {
+            return theirs.into_iter().flatten().sum::<u64>() + own;
+        }
+    }
 }
 
 /// Bytes a second that a process reads, over `length`.
@@ -37,7 +57,7 @@ fn rate(pid: u32, length: Duration) -> f64 {
     let (from, begun) = (read_bytes(pid), Instant::now());
     // What is measured is a rate, so the stretch must have a length.
     within(length, || false);
-    let read = u32::try_from(read_bytes(pid) - from).map_or(f64::MAX, f64::from);
+    let read = u32::try_from(read_bytes(pid).saturating_sub(from)).map_or(f64::MAX, f64::from);
     read / begun.elapsed().as_secs_f64()
 }
 
@@ -46,17 +66,15 @@ fn a_process_reads_as_much_of_a_disk_as_declared_and_no_more() {
     const LIMIT: f64 = 4e6;
     let mut ground = Ground::new(0);
     let mut big = fs::File::create(ground.path().join("big")).expect("a file");
-    big.write_all(&vec![7; 1 << 20]).and_then(|()| big.sync_all()).expect("it is on the disk");
+    big.write_all(&vec![7; 32 << 20]).and_then(|()| big.sync_all()).expect("it is on the disk");
     let folder = ground.path().display();
     let script = format!(
-        "while :; do dd if={folder}/big of=/dev/null bs=128k count=2 iflag=direct || sleep 1; \
-         done 2>/dev/null # {}",
-        ground.tag()
+        "while :; do dd if={folder}/big of=/dev/null bs=128k iflag=direct || sleep 1; \
+         done 2>/dev/null"
     );
-    let pid = ground.victim("bash", &["-c", &script]);
+    let pid = victim(&mut ground, &script);
     assert!(within(PATIENCE, || rate(pid, Duration::from_millis(500)) > 2.0 * LIMIT));
-    let fault = "io_throttle: { target: { cmdline: 'done 2>/dev/null # TAG' }, path: GROUND, \
-        each_second: 4MB }";
+    let fault = "io_throttle: { target: { pid_file: GROUND/pid }, path: GROUND, each_second: 4MB }";
     let Some(standing) = Standing::new(ground, fault) else { return };
     let got = rate(pid, Duration::from_secs(3));
     println!("a process throttled to {LIMIT} bytes a second read {got:.0}");
@@ -73,13 +91,10 @@ fn a_process_that_takes_more_memory_than_declared_is_ended_at_its_limit() {
     let mut ground = Ground::new(0);
     // It begins when it is in a group of ours. Were there no limit, it would fail at its own, and
     // not be killed.
-    let script = format!(
-        "ulimit -v 1000000; until grep -q holdfast /proc/$$/cgroup; do sleep 0.02; done; \
-         s=xxxxxxxx; while :; do s=$s$s; done # {}",
-        ground.tag()
-    );
-    let pid = ground.victim("bash", &["-c", &script]);
-    let fault = "memory_limit: { target: { cmdline: 'done # TAG' }, more: 64MiB }";
+    let script = "ulimit -v 1000000; until grep -q holdfast /proc/$$/cgroup; do sleep 0.02; done; \
+        s=xxxxxxxx; while :; do s=$s$s; done";
+    let pid = victim(&mut ground, script);
+    let fault = "memory_limit: { target: { pid_file: GROUND/pid }, more: 64MiB }";
     let Some(mut standing) = Standing::new(ground, fault) else { return };
     let ended = standing.ground.end_of_victim();
     assert_eq!(ended.signal(), Some(9), "process {pid}: {ended}");

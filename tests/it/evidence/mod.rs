@@ -6,5 +6,6 @@ mod forms;
 mod intervals;
 mod outside;
 mod seals;
+mod sites;
 mod stories;
 mod worked;

@@ -11,6 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use holdfast::journal::entry::Fact;
+
 use crate::{
     crash::PATIENCE,
     ground::within,
@@ -125,6 +127,8 @@ fn what_is_late_is_late_by_what_was_asked_for_and_whole() {
             round(at, 8, PATIENCE).expect("all comes back");
         });
         assert!(it.effect().starts_with("pass"), "{}", it.effect());
+        let plan = |it: &Fact| matches!(it, Fact::Intent(it) if it.will.contains("no netem"));
+        assert!(it.ground.has(plan), "the plan says by what it is done");
         let late =
             (0..20).map(|_| round(at, 8, PATIENCE).expect("all comes back")).min().expect("some");
         println!("a round took {before:?}, and {late:?} with twice 60 ms");

@@ -49,6 +49,11 @@ impl Drop for Bank {
     }
 }
 
+/// A loopback address at which nobody hears datagrams yet.
+fn free_for_datagrams() -> SocketAddr {
+    std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
 impl Bank {
     /// The settings that tests start from.
     fn settings(folder: &TempDir) -> Settings {

@@ -218,6 +218,8 @@ async fn the_load_generator_pays_at_its_rate_and_every_process_exports_metrics()
     let bank = Bank::up_with(|it| {
         it.rate = 100;
         it.batch = true;
+        it.branch = true;
+        it.names = Some(free_for_datagrams());
     })
     .await;
     poll_until(async || {

@@ -92,3 +92,48 @@ async fn whatever_the_third_parties_do_the_ledger_holds_only_what_both_cleared()
         assert!(accepted <= clear, "{party} cleared {clear}, accepted were {accepted}");
     }
 }
+
+#[tokio::test]
+async fn an_address_that_was_learned_outlives_its_name_server_for_as_long_as_is_set() {
+    let bank = Bank::up_with(|it| it.names = Some(free_for_datagrams())).await;
+    assert_eq!(bank.pay("before", &payment(1)).await.0, 201);
+    let (_, known) = bank.get("gateway", "/names").await;
+    assert_eq!((&known["kyc"], &known["fresh"]), (&json!("127.0.0.1"), &json!(true)), "{known}");
+    bank.kill("names").await;
+    let known = async || bank.get("gateway", "/names").await.1;
+    poll_until(async || {
+        assert_eq!(bank.pay("during", &payment(1)).await.0.as_u16() / 100, 2);
+        known().await["fresh"] == false
+    })
+    .await;
+    bank.put("gateway", "/settings", &json!({ "names_kept_s": 0 })).await;
+    let (status, why) = bank.pay("too-late", &payment(1)).await;
+    assert_eq!(status, 503);
+    let why = why["error"].as_str().unwrap();
+    assert!(why.contains("kyc.bank.example") && why.contains("not accepted unscreened"), "{why}");
+    bank.start("names").await;
+    poll_until(async || bank.pay("after", &payment(1)).await.0 == 201).await;
+    assert_eq!(known().await["fresh"], true);
+}
+
+#[tokio::test]
+async fn a_branch_is_a_gateway_and_the_ledger_takes_nothing_of_another_time() {
+    let bank = Bank::up_with(|it| it.branch = true).await;
+    let (_, clock) = bank.get("branch", "/clock").await;
+    assert_eq!(clock["ahead_of_ledger_s"], 0, "{clock}");
+    let order = |id: &str, sent_ms: i64| {
+        let mut payment = payment(1);
+        payment["value_date"] = clock["value_date"].clone();
+        json!({ "id": id, "payment": payment, "sent_ms": sent_ms })
+    };
+    let now = bank.get("core-a", "/status").await.1["now_ms"].as_i64().unwrap();
+    for (id, sent_ms, way) in
+        [("ahead", now + 3_600_000, "s ahead of"), ("behind", now - 3_600_000, "s behind")]
+    {
+        let (status, why) = bank.post("core-a", "/entries", &order(id, sent_ms)).await;
+        assert_eq!(status, 409, "{why}");
+        assert!(why["error"].as_str().unwrap().contains(way), "{why}");
+        assert_eq!(bank.get("core-a", &format!("/entries/{id}")).await.0, 404);
+    }
+    assert_eq!(bank.post("core-a", "/entries", &order("now", now)).await.0, 201);
+}
