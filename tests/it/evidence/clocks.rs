@@ -22,18 +22,15 @@ use super::stories::{Journal, SYNC, began, intent, us};
 
 /// The time of day at the beginning of every journal here.
 const WALL_US: u64 = 1_790_000_000_000_000;
-/// The fault, where there is one, is applied from 4.002 s to 4.006 s.
+/// The fault is applied from 4.002 s to 4.006 s.
 const FAULT: u64 = 4_002;
 
 /// What the clocks say at a place of the story, in milliseconds.
 #[derive(Clone, Copy)]
 struct Clocks {
-    /// By how much the time of day is wrong, at most.
     error_us: Option<u64>,
     boot: &'static str,
-    /// Of `CLOCK_MONOTONIC`, since the story began.
     mono_ms: u64,
-    /// Slept so far.
     slept_ms: u64,
     /// Of the time of day, since the story began.
     wall_ms: i64,
@@ -99,9 +96,8 @@ fn read_back(journal: &mut Journal, writes: u64) {
 fn resumed(journal: &mut Journal, died_ms: u64, gap_us: u64) {
     let why = "the runner died".to_owned();
     journal.at(died_ms).say(Fact::TakenOver { by: Successor::Guardian, why });
-    let operator = "li.na".to_owned();
     journal.at(died_ms + gap_us / 1_000).say(Fact::Course(Course::Resumed(Resumed {
-        operator,
+        operator: "li.na".to_owned(),
         gap_us,
         restarted: false,
         unwritten: None,
@@ -116,7 +112,7 @@ fn drill(evidence: &Evidence) -> &Drill {
 /// The bounds of the recovery time, in milliseconds.
 fn bounds(evidence: &Evidence) -> (Option<f64>, Option<f64>) {
     let rto = &drill(evidence).rto;
-    let ms = |us: i64| f64::from(i32::try_from(us).unwrap()) / 1e3;
+    let ms = |us| f64::from(i32::try_from(us).unwrap()) / 1e3;
     (rto.lower_us.map(ms), rto.upper_us.map(ms))
 }
 
@@ -214,9 +210,8 @@ fn after_a_restart_the_bounds_are_wider_by_what_the_time_of_day_may_be_wrong() {
     let seen = restarted(Some(40_000), Some(60_000), 30_000);
     let (last_failed, first_good) = (30_000.0 + 9_980.0, 30_000.0 + 10_003.0);
     let wider = 40.0 + 60.0;
-    let lower = last_failed - 4_006.0 - wider;
-    let upper = first_good - 4_002.0 + wider;
-    assert_eq!(bounds(&seen), (Some(lower), Some(upper)));
+    let wanted = (Some(last_failed - 4_006.0 - wider), Some(first_good - 4_002.0 + wider));
+    assert_eq!(bounds(&seen), wanted);
     assert_eq!(drill(&seen).rto.answer, Answer::Fail, "5 s are allowed");
     let told = show(&markdown::KIND, &seen);
     assert!(told.contains("100 ms wider"), "{told}");
@@ -300,9 +295,10 @@ fn answer(attested: Attested) -> Fact {
 
 /// Somebody says at 4.5 s when the fault was; the clock may be wrong by so much.
 fn attested(all: &[Attested], error_us: Option<u64>) -> Evidence {
-    let mut journal = Journal::new();
-    journal.at(0).say(Fact::Began(Box::new(plan())));
-    journal.say(Clocks { error_us, ..Clocks::right(0) }.anchor());
+    let mut journal = start(plan());
+    if let Fact::Anchor(it) = &mut journal.entries.last_mut().unwrap().fact {
+        it.wall_error_us = error_us;
+    }
     for it in all {
         journal.at(4_500).say(answer(*it));
     }
