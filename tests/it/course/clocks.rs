@@ -116,7 +116,8 @@ fn a_machine_that_slept_before_the_run_was_resumed_is_noticed() {
     let ground = Ground::new(0);
     let run = cut_off(&ground);
     let seen = go_on(&ground, &run, Some(&around));
-    assert_eq!(seen.clocks.slept_us.div_euclid(1_000_000), 90, "{:?}", seen.clocks);
+    // The clocks are read one after the other.
+    assert!((89_500_000..90_500_000).contains(&seen.clocks.slept_us), "{:?}", seen.clocks);
     assert!(seen.why.iter().any(|it| it.starts_with("the machine slept for 90")), "{:?}", seen.why);
     assert!(seen.verdict >= holdfast::verdict::Verdict::Inconclusive);
     let gap = seen.course.unwrap().resumed[0].gap_us;
