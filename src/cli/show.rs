@@ -1,5 +1,6 @@
 //! The only room that knows a terminal: standard output is data, standard error is talk.
 
+mod line;
 mod progress;
 mod screen;
 mod view;

@@ -1,7 +1,6 @@
 //! The shipped drills on PostgreSQL, on real servers. What they count is what the databases hold.
 #![expect(
     clippy::indexing_slicing,
-    clippy::panic,
     clippy::unwrap_used,
     reason = "a test that cannot go on has failed"
 )]

@@ -168,7 +168,7 @@ fn a_busy_process_has_the_processor_time_that_we_read_ourselves() {
     let sites = "  - { name: north, role: primary, processes: { spinner: { cmdline: TAG-busy } } }\n  \
                  - { name: south, role: standby, processes: { sleeper: { cmdline: sleep TAG } } }\n";
     let sites = sites.replace("TAG-busy", &tag);
-    let text = drill(&sites, &[("baseline", "4500ms"), ("promote", "1s"), ("verify", "2s")]);
+    let text = drill(&sites, &[("baseline", "6s"), ("promote", "1s"), ("verify", "2s")]);
     let (played, looks) = watched(busy, || play(&ground, &text));
     assert_eq!(played.done.code, Some(0), "{:?}", played.done);
     let rows = &played.rows[&("north".to_owned(), "spinner".to_owned())];

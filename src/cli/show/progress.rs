@@ -1,6 +1,6 @@
 //! What matters to a person of a run's lines, one line each.
 
-use super::{screen::Live, talk, verdict};
+use super::{screen::Live, verdict};
 use crate::{
     evidence::{residue, say},
     journal::{
@@ -13,8 +13,8 @@ use crate::{
 /// Tells a run's lines as they are written: what matters to a person, one line each.
 #[derive(Debug, Default)]
 pub struct Progress {
-    /// What stands below the lines; begun with the first, and none where there is no terminal.
-    live: Option<Option<Live>>,
+    /// What stands below the lines; begun with the first.
+    live: Option<Live>,
     began: Option<u64>,
     run: String,
     acked: u64,
@@ -29,11 +29,7 @@ impl Progress {
         let began = *self.began.get_or_insert(entry.at_us);
         let at = say::seconds(i64::try_from(entry.at_us.saturating_sub(began)).unwrap_or(0));
         let said = self.words(&entry.fact).map(|text| format!("{at:8.2}s  {text}"));
-        match (self.live.get_or_insert_with(Live::begin), said) {
-            (Some(live), said) => live.meet(entry, said.as_deref()),
-            (None, Some(said)) => talk(said),
-            (None, None) => {}
-        }
+        self.live.get_or_insert_with(Live::begin).meet(entry, said.as_deref());
     }
 
     fn words(&mut self, fact: &Fact) -> Option<String> {

@@ -87,35 +87,40 @@ pub(super) fn line(text: &str) {
     write(format!("{text}\n").as_bytes());
 }
 
-/// How a run stands, below its lines, as long as this value lives.
+/// How a run stands, below its lines, as long as this value lives; nothing where standard error is
+/// no terminal, or one that can only write.
 #[derive(Debug)]
 pub(super) struct Live {
-    _alive: Arc<()>,
+    drawing: Option<Arc<()>>,
 }
 
 impl Live {
-    /// None where standard error is no terminal, or one that can only write.
-    pub(super) fn begin() -> Option<Self> {
+    /// Begins to draw.
+    pub(super) fn begin() -> Self {
         let is_dumb = args::setting("TERM").is_none_or(|it| it == "dumb");
-        if !std::io::stderr().is_terminal() || is_dumb {
-            return None;
+        if is_dumb || !std::io::stderr().is_terminal() {
+            return Self { drawing: None };
         }
-        *locked(&VIEW) = Some(View::default());
-        let alive = Arc::new(());
-        let watched = Arc::downgrade(&alive);
+        let drawing = Arc::new(());
+        let watched = Arc::downgrade(&drawing);
         let draw = move || {
             while watched.strong_count() > 0 {
                 thread::nap(AGAIN);
                 write(&[]);
             }
         };
-        thread::start("screen", draw).ok()?;
-        Some(Self { _alive: alive })
+        if thread::start("screen", draw).is_err() {
+            return Self { drawing: None };
+        }
+        *locked(&VIEW) = Some(View::default());
+        Self { drawing: Some(drawing) }
     }
 
     /// Takes in a line of the journal, and writes what is to be said of it.
     pub(super) fn meet(&self, entry: &Entry, said: Option<&str>) {
-        if let Some(view) = locked(&VIEW).as_mut() {
+        if self.drawing.is_some()
+            && let Some(view) = locked(&VIEW).as_mut()
+        {
             view.meet(entry);
         }
         if let Some(text) = said {
@@ -126,7 +131,9 @@ impl Live {
 
 impl Drop for Live {
     fn drop(&mut self) {
-        *locked(&VIEW) = None;
-        write(&[]);
+        if self.drawing.take().is_some() {
+            *locked(&VIEW) = None;
+            write(&[]);
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use super::line::{Line, Paint, columns, cut, plain};
 use crate::{
     evidence::say,
     journal::{
@@ -212,104 +213,10 @@ fn length(us: u64) -> String {
     say::length_u(us)
 }
 
-/// How a piece is painted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Paint {
-    Plain,
-    Strong,
-    Faint,
-    Good,
-    Odd,
-    Bad,
-}
-
-/// A line of painted pieces.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Line(Vec<(Paint, String)>);
-
-impl Line {
-    fn put(&mut self, paint: Paint, text: &str) {
-        match self.0.last_mut() {
-            Some((last, said)) if *last == paint => said.push_str(text),
-            Some(_) | None => self.0.push((paint, text.to_owned())),
-        }
-    }
-
-    fn cut(mut self, width: usize) -> Self {
-        let mut left = width;
-        for (_, text) in &mut self.0 {
-            *text = cut(text, left);
-            left = left.saturating_sub(columns(text));
-        }
-        self
-    }
-
-    /// As a terminal takes it.
-    pub(super) fn text(&self, coloured: bool) -> String {
-        let piece = |(paint, text): &(Paint, String)| {
-            let code = match paint {
-                Paint::Plain => None,
-                Paint::Strong => Some("1"),
-                Paint::Faint => Some("2"),
-                Paint::Good => Some("32"),
-                Paint::Odd => Some("33"),
-                Paint::Bad => Some("31"),
-            };
-            match code.filter(|_| coloured && !text.is_empty()) {
-                Some(code) => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
-                None => text.clone(),
-            }
-        };
-        self.0.iter().map(piece).collect()
-    }
-}
-
-/// What others wrote must not move the cursor.
-fn plain(text: &str) -> String {
-    text.chars().map(|it| if it.is_control() { ' ' } else { it }).collect()
-}
-
-/// The beginning that fits so many columns.
-fn cut(text: &str, width: usize) -> String {
-    let mut left = width;
-    let fits = |it: &char| {
-        let takes = wide(*it);
-        let fits = takes <= left;
-        left = if fits { left - takes } else { 0 };
-        fits
-    };
-    text.chars().take_while(fits).collect()
-}
-
-/// The columns that a text takes.
-fn columns(text: &str) -> usize {
-    text.chars().map(wide).sum()
-}
-
-/// Chinese, Japanese and Korean take two columns, signs above letters none.
-fn wide(it: char) -> usize {
-    match u32::from(it) {
-        0x300..=0x36f | 0x200b..=0x200f | 0xfe00..=0xfe0f => 0,
-        0x1100..=0x115f
-        | 0x2e80..=0xa4cf
-        | 0xac00..=0xd7a3
-        | 0xf900..=0xfaff
-        | 0xfe30..=0xfe6f
-        | 0xff00..=0xff60
-        | 0xffe0..=0xffe6
-        | 0x1f300..=0x1faff
-        | 0x2_0000..=0x3_fffd => 2,
-        _ => 1,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::{
-        began::PlannedPhase,
-        entry::{Intent, Look, OnVanish, UndoClass},
-    };
+    use crate::journal::entry::{Intent, Look, OnVanish, UndoClass};
 
     fn said(view: &mut View, at_us: u64, fact: Fact) {
         view.meet(&Entry { v: 1, n: 0, epoch: 1, at_us, prev: String::new(), fact });
@@ -321,11 +228,8 @@ mod tests {
 
     /// In the third second of a fault, with two probes.
     fn played() -> View {
-        let mut view = View::default();
-        view.planned = vec![
-            PlannedPhase { phase: "disrupt".to_owned(), items: Vec::new() }.phase,
-            "重启 verify".to_owned(),
-        ];
+        let planned = ["disrupt", "重启 verify"].map(str::to_owned).to_vec();
+        let mut view = View { planned, ..View::default() };
         said(&mut view, 0, Fact::PhaseBegan { phase: "baseline".to_owned() });
         said(&mut view, 900_000, Fact::PhaseEnded { phase: "baseline".to_owned() });
         said(&mut view, 1_000_000, Fact::PhaseBegan { phase: "disrupt".to_owned() });

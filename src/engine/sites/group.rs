@@ -144,7 +144,9 @@ impl Group {
             }
         }
         let mut sum = self.base;
-        now.values().for_each(|it| sum.add(it, 1.0));
+        for it in now.values() {
+            sum.add(it, 1.0);
+        }
         self.sum = sum.at_least(self.sum);
         row.cpu_seconds = Some(self.sum.cpu);
         row.disk_read_bytes = self.sum.disk.map(|it| it.0);

@@ -75,7 +75,7 @@ fn a_remote_sites_figures_are_what_its_prometheus_says() {
     let ground = Ground::new(0);
     let (url, instance) = (watched.server.address.to_string(), watched.agent.address.to_string());
     let sites = remote(&url, &instance) + "  - { name: here, role: primary, host: true }\n";
-    let phases = [("baseline", "5s"), ("promote", "1s"), ("verify", "3s")];
+    let phases = [("baseline", "8s"), ("promote", "1s"), ("verify", "3s")];
     let played = play(&ground, &drill(&sites, &phases));
     assert_eq!(played.done.code, Some(0), "{:?}", played.done);
     let rows = &played.rows[&("east".to_owned(), String::new())];
@@ -113,7 +113,6 @@ fn a_remote_sites_figures_are_what_its_prometheus_says() {
             began_us(&ground)
         );
         let window = &phase["window"];
-        let [value, low, high] = known(&phase["scopes"][0]["cpu_seconds"]);
         // By Prometheus's own numbers: what was scraped before and after both ends.
         let begun = began_us(&ground);
         let covered = |us: &Value| begun.saturating_add_signed(us.as_i64().unwrap());
@@ -122,6 +121,14 @@ fn a_remote_sites_figures_are_what_its_prometheus_says() {
             .iter()
             .map(|(ms, us)| (*us, busy.iter().find(|it| it.0 == *ms).unwrap().1))
             .collect();
+        let figure = &phase["scopes"][0]["cpu_seconds"];
+        if figure["known"].is_null() {
+            // On a machine as busy as this a scrape may come seconds late; that is a gap, then.
+            let gap = own.windows(2).any(|it| it[1].0 - it[0].0 > 3_000_000);
+            assert!(gap && unavailable(figure) == "no reading covers this stretch", "{phase}");
+            continue;
+        }
+        let [value, low, high] = known(figure);
         let (_, last) = own.last().unwrap();
         let before = |us: u64| own.iter().rev().find(|it| it.0 <= us).unwrap().1;
         let after = |us: u64| own.iter().find(|it| it.0 >= us).map_or(*last, |it| it.1);
