@@ -181,7 +181,10 @@ fn with_synchronous_replication_nothing_is_lost_and_the_time_is_what_others_meas
 fn short(stage: &Stage) -> String {
     let shipped = std::fs::read_to_string(DRILL).unwrap();
     let (there, _) = shipped.split_once("  - phase: fail back").unwrap();
-    let text = there.replace("pause: 3s", "pause: 300ms").replace("pause: 2s", "pause: 100ms");
+    let pauses = [("5s", "100ms"), ("3s", "300ms"), ("2s", "100ms")];
+    let text = pauses.iter().fold(there.to_owned(), |text, (long, short)| {
+        text.replace(&format!("pause: {long}"), &format!("pause: {short}"))
+    });
     let file = stage.state().join("short.yaml");
     std::fs::write(&file, text).unwrap();
     file.display().to_string()
