@@ -92,7 +92,7 @@ fn run_of(name: &str) -> Option<&str> {
 }
 
 /// How what an act may leave behind is before it is begun.
-pub(super) fn watch(traces: Vec<Trace>, world: &World) -> Vec<Watched> {
+pub fn watch(traces: Vec<Trace>, world: &World) -> Vec<Watched> {
     let watched = |trace| Watched { was: look(&trace, world), trace };
     traces.into_iter().map(watched).collect()
 }

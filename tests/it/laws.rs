@@ -3,6 +3,7 @@
 #![expect(clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod chance;
+mod traces;
 
 use std::{collections::BTreeSet, net::SocketAddr};
 

@@ -45,6 +45,9 @@ impl Fabric for Sim {
     fn names(&self, path: &str) -> Result<Option<Vec<String>>, HostError> {
         let start = format!("{}/", path.trim_end_matches('/'));
         let machine = self.machine();
+        if path.starts_with(GROUPS) && !machine.folders.contains(path) {
+            return Ok(None);
+        }
         let inside = machine.files.keys().filter_map(|it| it.strip_prefix(&start));
         Ok(Some(inside.filter(|it| !it.contains('/')).map(str::to_owned).collect()))
     }
