@@ -164,8 +164,8 @@ pub struct SiteRow {
     /// So many processes fitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub processes: Option<u32>,
-    /// Of so many it is not known what they used since the reading before: they ended, and nobody of
-    /// the same name waited for them, or they were there before and were not found.
+    /// Of so many it is not known what they used since the reading before: they ended, and nobody
+    /// of the same name waited for them, or they were there before and were not found.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unsure: u32,
 }

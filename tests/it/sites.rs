@@ -28,7 +28,10 @@ use holdfast::{
 };
 use serde_json::Value;
 
-use crate::ground::{Done, Ground};
+use crate::{
+    beside::until,
+    ground::{Done, Ground},
+};
 
 const TALK: &str = "title: x\nexercise: { type: tabletop }\n\
                     objectives: { rto: 1m, lost_writes: 0 }\n";
@@ -214,11 +217,15 @@ fn what_a_run_uses_on_top_of_its_baseline_is_told_from_nothing() {
     ground.victim("sh", &["-c", &waits, &tag]);
     let sites =
         format!("  - {{ name: a, role: standby, processes: {{ late: {{ cmdline: {tag} }} }} }}\n");
-    let text = drill(&sites, &[("baseline", "5s"), ("verify", "3s")]).replace(
-        "  - phase: verify\n    steps: [",
-        "  - phase: verify\n    steps: [{ command: { run: [touch, GROUND/go] } }, ",
-    );
-    let played = play(&ground, &text);
+    let text = drill(&sites, &[("baseline", "6s"), ("verify", "4s")]);
+    let ended = |it: &Fact| matches!(it, Fact::PhaseEnded { phase } if phase == "baseline");
+    let played = std::thread::scope(|threads| {
+        threads.spawn(|| {
+            until("the baseline's end", || ground.has(ended).then_some(()));
+            fs::write(&go, "").unwrap();
+        });
+        play(&ground, &text)
+    });
     assert_eq!(played.done.code, Some(0), "{:?}", played.done);
     let it = &played.report["sites"]["each"][0];
     let [value, low, _] = known(&it["incremental_kwh"]);

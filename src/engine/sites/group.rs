@@ -6,8 +6,8 @@
 //! used = Σ (own + waited for) over those that live + Σ the same of those that left nobody behind
 //! ```
 //!
-//! loses nothing of children that come and go between two readings. Who ends without a parent of the
-//! same name takes along what it used since the last reading, and that reading says so.
+//! loses nothing of children that come and go between two readings. Who ends without a parent of
+//! the same name takes along what it used since the last reading, and that reading says so.
 
 use std::collections::{BTreeMap, BTreeSet};
 
