@@ -24,6 +24,9 @@ use crate::{
 /// Times of a process and of its parent agree to so many seconds: two ticks.
 const TICK: f64 = 0.021;
 
+/// So often all are read at once, at most.
+const PASSES_MAX: usize = 8;
+
 /// Processes of a site that have one name.
 pub(super) struct Group {
     site: String,
@@ -112,24 +115,10 @@ impl Group {
 
     fn add(&mut self, found: &[Process], world: &World, row: &mut SiteRow) {
         let boot_us = world.clock.stamp().boot_us;
-        let mut now = BTreeMap::new();
-        // Who ended, and is not waited for yet, still says what it used.
-        let known = self.before.keys().chain(found.iter().map(|it| &it.id)).cloned();
-        for id in known.collect::<Vec<_>>() {
-            if let Some(used) = self.used(&id, world) {
-                now.insert(id, used);
-            }
-        }
+        let now = self.all(found, world);
         let before = std::mem::take(&mut self.before);
         let gone: Vec<(&ProcessId, &Used)> =
             before.iter().filter(|it| !now.contains_key(it.0)).collect();
-        // Their parents may have waited for them since they were read.
-        let parents = gone.iter().filter_map(|it| by_number(&now, it.1.times.parent));
-        for parent in parents.collect::<BTreeSet<_>>() {
-            if let Some(used) = self.used(&parent, world) {
-                now.insert(parent, used);
-            }
-        }
         for (_, used) in &gone {
             if !is_inherited(used, &gone, (&before, &now)) {
                 self.base.add(used, 1.0);
@@ -153,6 +142,27 @@ impl Group {
         row.disk_written_bytes = self.sum.disk.map(|it| it.1);
         self.looked = Some(seconds(boot_us));
         self.before = now;
+    }
+
+    /// What all have used that are there. Who ended and is not waited for yet still says so.
+    ///
+    /// A child that is waited for while we read would be missed or counted twice. So they are read
+    /// until nobody ended from one reading to the next but one; the middle one is then sure.
+    fn all(&mut self, found: &[Process], world: &World) -> BTreeMap<ProcessId, Used> {
+        let known: BTreeSet<ProcessId> =
+            self.before.keys().chain(found.iter().map(|it| &it.id)).cloned().collect();
+        let mut passes: Vec<BTreeMap<ProcessId, Used>> = Vec::new();
+        while passes.len() < PASSES_MAX {
+            let one = |id: &ProcessId| Some((id.clone(), self.used(id, world)?));
+            passes.push(known.iter().filter_map(one).collect());
+            if let [.., first, sure, last] = passes.as_slice()
+                && first.len() == sure.len()
+                && sure.len() == last.len()
+            {
+                return sure.clone();
+            }
+        }
+        passes.pop().unwrap_or_default()
     }
 
     /// What a process has used; none if it is gone, and a later one with its number is not meant.
