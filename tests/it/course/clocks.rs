@@ -1,7 +1,5 @@
 //! A drill that is resumed on clocks that went on without it: a machine that slept, one that was
 //! restarted, and a service that is down when its witness comes back.
-#![expect(clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
-
 use std::{
     fs,
     process::{Child, Command, Stdio},

@@ -68,6 +68,17 @@ fn remote(url: &str, instance: &str) -> String {
     )
 }
 
+/// What `remote` says of them.
+fn grams_are_of_the_grid_and_the_building(site: &Value) {
+    let [kwh, low, high] = known(&site["incremental_kwh"]);
+    let [grams, gram_low, gram_high] = known(&site["incremental_grams"]);
+    assert!((grams - kwh * 380.0 * 1.5).abs() < 1e-9);
+    let dirty =
+        |it: f64, else_: f64| it * if it < 0.0 { 450.0 + 300.0 - else_ } else { else_ } * 1.5;
+    assert!((gram_low - dirty(low, 300.0)).abs() < 1e-9);
+    assert!((gram_high - dirty(high, 450.0)).abs() < 1e-9);
+}
+
 #[test]
 fn a_remote_sites_figures_are_what_its_prometheus_says() {
     let Some(tool) = tool("prometheus", "prometheus") else { return };
@@ -136,13 +147,7 @@ fn a_remote_sites_figures_are_what_its_prometheus_says() {
         assert!(near(high, after(to) - before(from)), "{high}: {phase}");
         assert!(value >= low && value <= high);
     }
-    let [kwh, low, high] = known(&east["incremental_kwh"]);
-    let [grams, gram_low, gram_high] = known(&east["incremental_grams"]);
-    assert!((grams - kwh * 380.0 * 1.5).abs() < 1e-9);
-    let dirty =
-        |it: f64, else_: f64| it * if it < 0.0 { 450.0 + 300.0 - else_ } else { else_ } * 1.5;
-    assert!((gram_low - dirty(low, 300.0)).abs() < 1e-9);
-    assert!((gram_high - dirty(high, 450.0)).abs() < 1e-9);
+    grams_are_of_the_grid_and_the_building(east);
     known(&east["idle_year_kwh"]);
     known(&east["headroom"]["cpu"]);
     known(&east["headroom"]["memory"]);
