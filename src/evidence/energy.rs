@@ -3,6 +3,8 @@
 //! Means are weighted by time: a sample speaks for the stretch since the sample before. Energy
 //! samples are cumulative, so a stretch used what they gained between its ends, interpolated
 //! between neighbours; bounds are treated likewise. Amounts of different methods are never added.
+//! A reading ends with its runner: from there to the next runner's first one nothing is known, and
+//! nothing is covered.
 
 use std::collections::BTreeMap;
 
@@ -21,6 +23,8 @@ pub struct Point {
     pub at_us: i64,
     /// The sample as it was taken.
     pub sample: Sample,
+    /// Who played: a drill that was resumed has a sampler, and a reading from nothing, for each.
+    pub epoch: u32,
 }
 
 impl From<Point> for (i64, f64, u64, Option<f64>) {
@@ -149,23 +153,24 @@ fn processes(spans: &[(i64, &Point)]) -> Vec<ProcessMean> {
 /// What a stretch used.
 fn energy(window: Window, points: &[Point]) -> Energy {
     let unavailable = |why: &str| Energy::Unavailable { why: why.to_owned() };
-    let metered: Vec<(i64, &EnergyFigures)> = points
+    let metered: Vec<Metered<'_>> = points
         .iter()
-        .filter_map(|it| it.sample.energy.as_ref().map(|energy| (it.at_us, energy)))
+        .filter_map(|it| Some((it.at_us, it.epoch, it.sample.energy.as_ref()?)))
         .collect();
-    let (Some((_, first)), Some((last_us, _))) = (metered.first(), metered.last()) else {
+    let (Some((.., first)), Some((last_us, ..))) = (metered.first(), metered.last()) else {
         let blind = points.iter().find_map(|it| it.sample.energy_blind.as_deref());
         return unavailable(blind.unwrap_or("no energy was sampled"));
     };
-    if metered.iter().any(|(_, it)| it.method != first.method) {
+    if metered.iter().any(|(.., it)| it.method != first.method) {
         return unavailable("the method changed during the run, and amounts of two are not added");
     }
-    let covered = Window { from_us: window.from_us.max(0), to_us: window.to_us.min(*last_us) };
-    if covered.length_us() == 0 {
+    let within = Window { from_us: window.from_us.max(0), to_us: window.to_us.min(*last_us) };
+    let covered_us = within.length_us().saturating_sub(unknown_us(&metered, within));
+    if covered_us <= 0 {
         return unavailable("no energy sample covers this stretch");
     }
     let used = |of: fn(&EnergyFigures) -> f64| {
-        (level(&metered, covered.to_us, of) - level(&metered, covered.from_us, of)).max(0.0)
+        (level(&metered, within.to_us, of) - level(&metered, within.from_us, of)).max(0.0)
     };
     let joules = used(|it| it.joules);
     let figures = EnergyFigures {
@@ -174,7 +179,7 @@ fn energy(window: Window, points: &[Point]) -> Energy {
         high: used(|it| it.high).max(joules),
         method: first.method.clone(),
     };
-    let seconds = say::seconds(covered.length_us());
+    let seconds = say::seconds(covered_us);
     Energy::Measured {
         watt_hours: joules / 3_600.0,
         watts_mean: Some(joules / seconds),
@@ -183,18 +188,33 @@ fn energy(window: Window, points: &[Point]) -> Energy {
     }
 }
 
-/// The cumulative reading at an instant, between the neighbouring samples; nothing was used when
-/// the run began.
-fn level(metered: &[(i64, &EnergyFigures)], at_us: i64, of: fn(&EnergyFigures) -> f64) -> f64 {
-    let (mut from_us, mut from) = (0, 0.0);
-    for (to_us, figures) in metered {
+/// When, by whose reading, and what it said.
+type Metered<'a> = (i64, u32, &'a EnergyFigures);
+
+/// How much of a stretch lies between the last reading of a runner and the first of its successor.
+fn unknown_us(metered: &[Metered<'_>], window: Window) -> i64 {
+    let pairs = metered.iter().zip(metered.iter().skip(1));
+    let holes = pairs.filter(|((_, before, _), (_, after, _))| before != after);
+    let inside = |(from, to): (&Metered<'_>, &Metered<'_>)| {
+        to.0.min(window.to_us).saturating_sub(from.0.max(window.from_us)).max(0)
+    };
+    holes.map(inside).fold(0, i64::saturating_add)
+}
+
+/// What was counted until an instant, between the neighbouring samples; nothing was used when the
+/// run began, and nothing is known to have been used from one runner to the next.
+fn level(metered: &[Metered<'_>], at_us: i64, of: fn(&EnergyFigures) -> f64) -> f64 {
+    let (mut from_us, mut from, mut sum) = (0, 0.0, 0.0);
+    let mut who = metered.first().map(|it| it.1);
+    for (to_us, epoch, figures) in metered {
         let to = of(figures);
+        let gain = if who == Some(*epoch) { to - from } else { 0.0 };
         if *to_us >= at_us {
             let length = say::seconds(to_us.saturating_sub(from_us));
             let part = say::seconds(at_us.saturating_sub(from_us).max(0));
-            return if length > 0.0 { from + (to - from) * part / length } else { to };
+            return sum + if length > 0.0 { gain * part / length } else { gain };
         }
-        (from_us, from) = (*to_us, to);
+        (sum, from_us, from, who) = (sum + gain, *to_us, to, Some(*epoch));
     }
-    from
+    sum
 }

@@ -255,7 +255,8 @@ impl<'a> Draft<'a> {
         }
         if let Fact::Sampled(sample) = &entry.fact {
             let at_us = self.scale.at(sample.at_us);
-            self.points.push(Point { at_us, sample: (**sample).clone() });
+            let (sample, epoch) = ((**sample).clone(), entry.epoch);
+            self.points.push(Point { at_us, sample, epoch });
         }
         if let Fact::Residue(found) = &entry.fact {
             self.residue = Some((**found).clone());

@@ -8,7 +8,7 @@ use holdfast::{
         say::Answer,
         timeline::ActState,
     },
-    journal::entry::{Fact, Family, Found, OnVanish, Outcome, ReadBack, UndoClass, Write},
+    journal::entry::{Entry, Fact, Family, Found, OnVanish, Outcome, ReadBack, UndoClass, Write},
     verdict::Verdict,
 };
 
@@ -177,6 +177,37 @@ fn amounts_of_two_methods_are_never_added() {
     }
     let evidence = fold(&journal.entries);
     assert!(matches!(evidence.whole.energy, Energy::Unavailable { .. }));
+}
+
+#[test]
+fn energy_between_two_runners_is_not_known_and_the_second_one_counts_from_nothing() {
+    let mut journal = SYNC.told();
+    // The readings of the first runner, and those of its successor.
+    let mut read: [Vec<(i64, f64)>; 2] = [Vec::new(), Vec::new()];
+    for entry in &mut journal.entries {
+        let second = entry.at_us > us(7_000);
+        entry.epoch += u32::from(second);
+        let Fact::Sampled(sample) = &mut entry.fact else { continue };
+        let energy = sample.energy.as_mut().unwrap();
+        if second {
+            for it in [&mut energy.joules, &mut energy.low, &mut energy.high] {
+                *it /= 100.0;
+            }
+        }
+        read[usize::from(second)].push((entry.at_us.cast_signed(), energy.joules));
+    }
+    let [first, second] = read.map(|it| (it[0], it[it.len() - 1]));
+    let known = |entries: &[Entry]| match fold(entries).whole.energy {
+        Energy::Measured { figures, covered_ratio, .. } => (figures.joules, covered_ratio),
+        Energy::Unavailable { why } => panic!("{why}"),
+    };
+    let (_, whole) = known(&SYNC.told().entries);
+    let (joules, covered) = known(&journal.entries);
+    assert!((joules - (first.1.1 + second.1.1 - second.0.1)).abs() < 1e-6, "{joules}");
+    let length = fold(&journal.entries).whole.window.length_us();
+    #[expect(clippy::cast_precision_loss, reason = "a test's instants are small")]
+    let hole = (second.0.0 - first.1.0) as f64 / length as f64;
+    assert!(hole > 0.01 && (whole - covered - hole).abs() < 1e-9, "{covered} of {whole}, {hole}");
 }
 
 #[test]
