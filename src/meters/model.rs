@@ -170,10 +170,13 @@ fn describe(cpuinfo: &str) -> (Processor, f64, f64) {
     (processor, count(vcpus), count(sockets.len()))
 }
 
+/// No machine has so many KiB: an exbibyte.
+const KIB_MAX: f64 = 1e15;
+
 fn memory_gb(meminfo: &str) -> Option<f64> {
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     let kib: f64 = line.split_ascii_whitespace().next()?.parse().ok()?;
-    Some(kib * 1024.0 / 1e9)
+    (0.0..KIB_MAX).contains(&kib).then_some(kib * 1024.0 / 1e9)
 }
 
 fn memory(gigabytes: f64, sockets: f64, watts_per_gb: f64, chosen: &Chosen) -> Memory {
@@ -185,6 +188,14 @@ fn memory(gigabytes: f64, sockets: f64, watts_per_gb: f64, chosen: &Chosen) -> M
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_that_no_machine_has_is_not_believed() {
+        for odd in ["1e999", "nan", "-1", "1e300", "x", ""] {
+            assert_eq!(memory_gb(&format!("MemTotal: {odd} kB\n")), None, "{odd}");
+        }
+        assert_eq!(memory_gb("MemTotal: 1000000 kB\n"), Some(1.024));
+    }
 
     #[test]
     fn the_share_leaves_out_idle_waiting_and_stolen_time() {

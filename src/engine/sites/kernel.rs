@@ -12,11 +12,16 @@ const LAYERS: [&str; 7] = ["dm-", "md", "loop", "zram", "ram", "sr", "fd"];
 const INNER: [&str; 11] =
     ["veth", "docker", "br-", "virbr", "cni", "flannel", "cali", "tap", "bond", "team", "dummy"];
 
+/// A number, if the kernel could have said it: neither negative nor beyond any counter of its.
+fn told(word: &str) -> Option<f64> {
+    word.parse::<f64>().ok().filter(|it| (0.0..=1.9e19).contains(it))
+}
+
 /// `/proc/stat`: processor time that was not idle, and how many processors there are. What guests
 /// use is in user's time already.
 pub(super) fn cpu(text: &str, row: &mut SiteRow) -> Option<()> {
     let all = text.lines().find_map(|it| it.strip_prefix("cpu "))?;
-    let mut ticks = all.split_ascii_whitespace().map(|it| it.parse::<f64>().ok());
+    let mut ticks = all.split_ascii_whitespace().map(told);
     let mut next = || ticks.next().flatten();
     let (user, nice, system) = (next()?, next()?, next()?);
     let (_idle, _iowait) = (next()?, next()?);
@@ -42,7 +47,7 @@ pub(super) fn disk(text: &str, row: &mut SiteRow) -> Option<()> {
     let (mut read, mut written) = (None, None);
     for line in text.lines() {
         let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-        let sectors = |at: usize| fields.get(at)?.parse::<f64>().ok();
+        let sectors = |at: usize| told(fields.get(at)?);
         let name = fields.get(2).copied().unwrap_or_default();
         if name.is_empty() || LAYERS.iter().any(|it| name.starts_with(it)) || is_part(name) {
             continue;
@@ -74,7 +79,7 @@ pub(super) fn network(text: &str, row: &mut SiteRow) -> Option<()> {
             continue;
         }
         let bytes: Vec<&str> = counts.split_ascii_whitespace().collect();
-        let bytes = |at: usize| bytes.get(at)?.parse::<f64>().ok();
+        let bytes = |at: usize| told(bytes.get(at)?);
         received = Some(received.unwrap_or(0.0) + bytes(0)?);
         sent = Some(sent.unwrap_or(0.0) + bytes(8)?);
     }
@@ -98,7 +103,7 @@ pub(super) struct Times {
 /// `/proc/PID/stat`, of a process that ended and was not waited for, too.
 pub(super) fn times(text: &str) -> Option<Times> {
     let fields: Vec<&str> = text.rsplit_once(") ")?.1.split_ascii_whitespace().collect();
-    let ticks = |field: usize| fields.get(field - 3)?.parse::<f64>().ok();
+    let ticks = |field: usize| told(fields.get(field - 3)?);
     let waited = ticks(16)? + ticks(17)?;
     Some(Times {
         parent: fields.get(1)?.parse().ok()?,
@@ -122,7 +127,7 @@ pub(super) fn resident(text: &str) -> Option<f64> {
 
 fn kilobytes(text: &str, word: &str) -> Option<f64> {
     let said = text.lines().find_map(|it| it.strip_prefix(word))?;
-    said.trim().trim_end_matches("kB").trim().parse::<f64>().ok().map(|it| it * 1024.0)
+    told(said.trim().trim_end_matches("kB").trim()).map(|it| it * 1024.0)
 }
 
 /// Seconds since the boot.
@@ -164,6 +169,10 @@ mod tests {
     #[test]
     fn what_is_not_said_is_not_read() {
         let mut row = SiteRow::default();
+        for odd in ["nan", "inf", "1e999", "-1", "x"] {
+            assert_eq!(cpu(&format!("cpu  {odd} 1 1 1 1 1 1\n"), &mut row), None, "{odd}");
+            assert_eq!(resident(&format!("VmRSS: {odd} kB\n")), None, "{odd}");
+        }
         assert_eq!(cpu("", &mut row), None);
         assert_eq!(memory("MemTotal: 1 kB\n", &mut row), None);
         assert_eq!(disk("8 1 sda1 1 0 9 0 1 0 9 0\n", &mut row), None);
