@@ -15,7 +15,7 @@ use crate::{
     world::{
         World,
         host::{HOLD, HostError, ProcessId},
-        linux::state::StateFolder,
+        linux::{proc::soft_limit, state::StateFolder},
     },
 };
 
@@ -135,12 +135,6 @@ fn limit(who: &ProcessId, world: &World) -> Result<State, HostError> {
     let text = world.host.read(&format!("/proc/{}/limits", who.pid))?.unwrap_or_default();
     Ok(soft_limit(&String::from_utf8_lossy(&text))
         .map_or_else(|| State::Unseen(OUT_OF_SIGHT.to_owned()), State::Limit))
-}
-
-/// The soft limit of descriptors in `/proc/PID/limits`.
-fn soft_limit(limits: &str) -> Option<u64> {
-    let line = limits.lines().find_map(|it| it.strip_prefix("Max open files"))?;
-    line.split_ascii_whitespace().next()?.parse().ok()
 }
 
 fn file(path: &str, world: &World) -> Result<State, HostError> {

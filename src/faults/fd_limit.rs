@@ -8,7 +8,7 @@ use crate::{
     action::{Action, Effect, Failure, Plan, Refusal},
     journal::{census::Trace, entry::UndoClass},
     target::{Targets, named},
-    world::{World, host::ProcessId},
+    world::{World, host::ProcessId, linux::proc::soft_limit},
 };
 
 /// Each process that fits `target` may open descriptors below `limit` only. Those that are open
@@ -43,7 +43,7 @@ impl Action for FdLimit {
         let mut had = Vec::new();
         for it in &found {
             let pid = it.id.pid;
-            let Some(soft) = soft_limit(&it.id, world)? else {
+            let Some(soft) = may_open(&it.id, world)? else {
                 return Err(Refusal::NotReady(format!("the limits of process {pid} are not told")));
             };
             if soft <= u64::from(self.limit) {
@@ -78,7 +78,7 @@ impl Action for FdLimit {
 
     async fn effect(limited: &Limited, world: &World) -> Result<Effect, Failure> {
         for (who, _) in &limited.had {
-            if soft_limit(who, world)? != Some(limited.limit) {
+            if may_open(who, world)? != Some(limited.limit) {
                 return Ok(Effect::NotSeen(format!("{} has another limit", who.pid)));
             }
         }
@@ -93,7 +93,7 @@ impl Action for FdLimit {
     async fn undo(limited: &Limited, world: &World) -> Result<(), Failure> {
         for (who, soft) in &limited.had {
             // A limit that somebody set after us is not ours to take back.
-            if soft_limit(who, world)? == Some(limited.limit) {
+            if may_open(who, world)? == Some(limited.limit) {
                 world.host.limit_files(who, *soft)?;
             }
         }
@@ -102,15 +102,10 @@ impl Action for FdLimit {
 }
 
 /// How many descriptors a process may open; none if it is gone.
-fn soft_limit(
-    who: &ProcessId,
-    world: &World,
-) -> Result<Option<u64>, crate::world::host::HostError> {
+fn may_open(who: &ProcessId, world: &World) -> Result<Option<u64>, crate::world::host::HostError> {
     if world.host.process(who)?.is_none() {
         return Ok(None);
     }
     let text = world.host.read(&format!("/proc/{}/limits", who.pid))?.unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    let line = text.lines().find_map(|it| it.strip_prefix("Max open files"));
-    Ok(line.and_then(|it| it.split_ascii_whitespace().next()?.parse().ok()))
+    Ok(soft_limit(&String::from_utf8_lossy(&text)))
 }

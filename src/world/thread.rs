@@ -11,7 +11,7 @@ pub fn start<T: Send + 'static>(
     std::thread::Builder::new().name(name.to_owned()).spawn(work)
 }
 
-/// Sleeps this thread; for children that have no runtime.
+/// Sleeps this thread; for those who have no runtime, or not yet.
 pub fn nap(length: Duration) {
     std::thread::sleep(length);
 }

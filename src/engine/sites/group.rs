@@ -90,8 +90,8 @@ impl Group {
         }
     }
 
-    /// Reads all that fit.
-    pub(super) fn read(&mut self, world: &World) -> SiteRows {
+    /// Reads all that fit, on a machine of so many processors.
+    pub(super) fn read(&mut self, world: &World, cpus: Option<f64>) -> SiteRows {
         let (site, process) = (self.site.clone(), self.name.clone());
         let found = match self.target.look(&*world.host) {
             Ok(found) => found,
@@ -108,7 +108,7 @@ impl Group {
         row.processes = u32::try_from(found.len()).ok();
         self.add(&found, world, &mut row);
         resident(&found, world, &mut row);
-        row.cpus = cpus(world);
+        row.cpus = cpus;
         let missing = std::mem::take(&mut self.missing);
         SiteRows { site, process, rows: vec![row], missing, ..SiteRows::default() }
     }
@@ -231,13 +231,6 @@ fn resident(found: &[Process], world: &World, row: &mut SiteRow) {
         }
     }
     (row.memory_bytes, row.memory_low_bytes) = (Some(sum), Some(largest));
-}
-
-fn cpus(world: &World) -> Option<f64> {
-    let mut row = SiteRow::default();
-    let bytes = world.host.read("/proc/stat").ok().flatten()?;
-    kernel::cpu(&String::from_utf8_lossy(&bytes), &mut row)?;
-    row.cpus
 }
 
 #[expect(clippy::cast_precision_loss, reason = "microseconds since the boot fit")]

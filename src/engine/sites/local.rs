@@ -46,10 +46,19 @@ impl LocalSites {
         for site in &self.hosts {
             rows.put(Row::Site(Box::new(host(site, world))));
         }
+        let cpus = if self.groups.is_empty() { None } else { cpus(world) };
         for group in &mut self.groups {
-            rows.put(Row::Site(Box::new(group.read(world))));
+            rows.put(Row::Site(Box::new(group.read(world, cpus))));
         }
     }
+}
+
+/// How many processors there are.
+fn cpus(world: &World) -> Option<f64> {
+    let mut row = SiteRow::default();
+    let bytes = world.host.read("/proc/stat").ok().flatten()?;
+    kernel::cpu(&String::from_utf8_lossy(&bytes), &mut row)?;
+    row.cpus
 }
 
 /// Puts what a text says into a row; none if it says nothing.

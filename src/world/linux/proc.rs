@@ -46,6 +46,12 @@ pub(super) fn runs(pid: u32) -> bool {
     stat(&String::from_utf8_lossy(&text)).is_some_and(|it| !matches!(it.state, 'Z' | 'X'))
 }
 
+/// Parses `/proc/PID/limits`: how many descriptors the process may open, its soft limit.
+pub fn soft_limit(limits: &str) -> Option<u64> {
+    let line = limits.lines().find_map(|it| it.strip_prefix("Max open files"))?;
+    line.split_ascii_whitespace().next()?.parse().ok()
+}
+
 /// Parses `/proc/PID/schedstat`: the processor time of a process's first thread, in microseconds.
 pub fn schedstat_us(text: &str) -> Option<u64> {
     text.split_ascii_whitespace().next()?.parse::<u64>().ok().map(|ns| ns / 1_000)
@@ -78,6 +84,14 @@ mod tests {
     fn the_scheduler_counts_nanoseconds() {
         assert_eq!(schedstat_us("1234567 89 3\n"), Some(1_234));
         assert_eq!(schedstat_us(""), None);
+    }
+
+    #[test]
+    fn a_limit_of_descriptors_is_its_soft_one() {
+        let limits = "Limit  Soft Limit  Hard Limit  Units\nMax open files  1024  4096  files\n";
+        assert_eq!(soft_limit(limits), Some(1_024));
+        assert_eq!(soft_limit("Max open files  unlimited  unlimited  files\n"), None);
+        assert_eq!(soft_limit(""), None);
     }
 
     #[test]

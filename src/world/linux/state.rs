@@ -27,6 +27,7 @@ use rustix::fs::{FlockOperation, flock};
 use crate::world::{
     host::HostError,
     linux::{host::replace, proc::runs},
+    thread::nap,
 };
 
 /// The journal's name in a run's folder.
@@ -114,7 +115,7 @@ impl StateFolder {
                     if !dead || Instant::now() > deadline {
                         return Err(StateError::Busy { path: self.root.clone(), holder });
                     }
-                    std::thread::sleep(Duration::from_millis(5));
+                    nap(Duration::from_millis(5));
                 }
                 Err(why) => return Err(self.unusable(why.into())),
             }

@@ -101,7 +101,8 @@ fn a_gate_is_answered_by_who_sits_at_the_terminal() {
         .chain(run.get_args())
         .map(|it| format!("'{}'", it.to_string_lossy()))
         .collect();
-    // script(1) gives its command a terminal, and hands over what it is told itself.
+    // script(1) gives its command a controlling terminal, which one without a session of its own is
+    // not: a run in the background must not read what is typed.
     let mut seat = Command::new("script");
     seat.args(["-qec", &line.join(" "), "/dev/null"]).current_dir(ground.path());
     seat.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
