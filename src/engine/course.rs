@@ -27,9 +27,12 @@ pub(super) async fn phases(script: &Script, desk: &Desk) -> Result<(), Halt> {
     let reads = script.steps().filter(|it| matches!(it.item, Item::Witness(WitnessCue::ReadBack)));
     desk.past.has_read_back.set(reads.into_iter().any(|it| desk.past.is_done(&it.id)));
     for (n, phase) in script.phases.iter().enumerate() {
-        let begun_by_now = u32::try_from(n + 1).unwrap_or(u32::MAX);
-        desk.with_observer(|it| it.reach(At::Method(begun_by_now)));
+        let is_begun = || {
+            let so_far = u32::try_from(n + 1).unwrap_or(u32::MAX);
+            desk.with_observer(|it| it.reach(At::Method(so_far)));
+        };
         if !phase.items.is_empty() && phase.items.iter().all(|it| desk.past.is_done(&it.id)) {
+            is_begun();
             for it in &phase.items {
                 again(it, desk).await?;
             }
@@ -37,6 +40,8 @@ pub(super) async fn phases(script: &Script, desk: &Desk) -> Result<(), Halt> {
             continue;
         }
         begun(desk, &phase.name)?;
+        // Nothing that comes with it is earlier than it.
+        is_begun();
         for it in &phase.items {
             step(it, desk).await?;
         }

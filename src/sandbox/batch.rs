@@ -55,8 +55,10 @@ const PILE: u64 = 4;
 const IDLE: Duration = Duration::from_secs(2);
 /// A worker that takes longer over a job is dead or hangs.
 const ANSWER_MAX: Duration = Duration::from_secs(3);
-/// Before a worker that died is started again.
+/// Before a worker that died is started again: so long at first, and twice as long each time that it
+/// has done nothing in between.
 const RESTART_AFTER: Duration = Duration::from_millis(50);
+const RESTART_AFTER_MAX: Duration = Duration::from_millis(800);
 
 /// How much work comes, and who may do it.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -183,26 +185,30 @@ async fn supervise(batch: Arc<Batch>) {
 /// Keeps the worker of this number alive as long as it is wanted, and gives it jobs.
 async fn employ(batch: Arc<Batch>, number: u32) {
     let mut lost = false;
+    let mut rest = RESTART_AFTER;
     loop {
         if !batch.wants(number) || (lost && !batch.settings().restart) {
             batch.news().await;
             continue;
         }
-        let ended = attend(&batch, number).await;
+        let mut done = 0;
+        let ended = attend(&batch, number, &mut done).await;
         lost = ended.is_err();
         match ended {
             Ok(()) => tracing::info!(number, "let a worker go"),
             Err(why) => {
                 tracing::warn!(number, %why, "lost a worker");
                 batch.restarts.inc();
-                sleep(RESTART_AFTER).await;
+                rest = if done > 0 { RESTART_AFTER } else { rest };
+                sleep(rest).await;
+                rest = (rest * 2).min(RESTART_AFTER_MAX);
             }
         }
     }
 }
 
-/// One worker's life.
-async fn attend(batch: &Batch, number: u32) -> io::Result<()> {
+/// One worker's life, and the jobs that it has done.
+async fn attend(batch: &Batch, number: u32, done: &mut u64) -> io::Result<()> {
     let mut child = Command::new(own_program())
         .args(["sandbox-process", WORKER, "--dir"])
         .arg(&batch.dir)
@@ -211,6 +217,13 @@ async fn attend(batch: &Batch, number: u32) -> io::Result<()> {
         .stderr(Stdio::inherit())
         .kill_on_drop(true)
         .spawn()?;
+    // When memory is out it is a worker that goes, and not who starts the next one. Until the worker
+    // itself could say so, the kernel may have looked for one.
+    if let Some(pid) = child.id()
+        && let Err(why) = fs::write(format!("/proc/{pid}/oom_score_adj"), "1000")
+    {
+        tracing::warn!(number, %why, "a worker is not the first to go when memory is out");
+    }
     let lost = || io::Error::other("it has no pipes");
     let mut give = child.stdin.take().ok_or_else(lost)?;
     let mut take = BufReader::new(child.stdout.take().ok_or_else(lost)?).lines();
@@ -231,11 +244,13 @@ async fn attend(batch: &Batch, number: u32) -> io::Result<()> {
         match timeout(ANSWER_MAX, worked).await {
             Ok(Ok(Some(_))) => {
                 batch.done.inc();
+                *done += 1;
             }
             outcome => {
                 // Not done: somebody else will do it.
                 *batch.waiting() += 1;
-                child.start_kill()?;
+                // What it had is free once it is gone, and not before.
+                child.kill().await?;
                 return Err(match outcome {
                     Ok(Err(why)) => why,
                     Ok(Ok(_)) => io::Error::other("it hung up over a job"),
@@ -251,10 +266,6 @@ async fn attend(batch: &Batch, number: u32) -> io::Result<()> {
 /// A worker: each line is a job, which takes so many milliseconds and so many MiB of memory. Its
 /// input's end is its own.
 pub(super) fn work() -> io::Result<()> {
-    // When memory is out it is a worker that goes, and not who starts the next one.
-    if let Err(why) = fs::write("/proc/self/oom_score_adj", "1000") {
-        tracing::warn!(%why, "is not the first to go when memory is out");
-    }
     for job in io::stdin().lock().lines() {
         let job = job?;
         let (ms, mib) = job.trim().split_once(' ').unwrap_or((job.trim(), "0"));
