@@ -97,6 +97,11 @@ impl Groups {
         self.version
     }
 
+    /// How many there are: one a target.
+    pub fn count(&self) -> usize {
+        self.moved.len()
+    }
+
     /// How a person goes back.
     pub fn by_hand(&self) -> Vec<String> {
         let one = |it: &Moved| {
