@@ -44,8 +44,8 @@ pub struct Roads {
 }
 
 /// Queues of the kernel in which packets wait before they go on (`sch_netem`). A device's own queue
-/// becomes a class-based one (`sch_htb`), in which only a class of this act's waits; what comes from
-/// elsewhere is handed through a device of this act's own (`ifb`).
+/// becomes a class-based one (`sch_htb`), in which only a class of this act's waits; what comes
+/// from elsewhere is handed through a device of this act's own (`ifb`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wait {

@@ -1,8 +1,8 @@
 //! Queues in which packets wait (`sch_netem`).
 //!
 //! Nothing enters them by itself: packets are sent there by a table of rules that dies with its
-//! holder, so that queues that outlive it touch nothing. A device's own queue is replaced only where
-//! the kernel made it, since the kernel makes the same again.
+//! holder, so that queues that outlive it touch nothing. A device's own queue is replaced only
+//! where the kernel made it, since the kernel makes the same again.
 //!
 //! The numbers are those of `linux/rtnetlink.h`, `linux/pkt_sched.h` and `linux/if_link.h`.
 #![expect(clippy::disallowed_methods, reason = "this is the wall: the machine is looked at here")]
@@ -18,6 +18,7 @@ use rustix::io::Errno;
 use crate::world::{
     host::HostError,
     linux::net::{
+        census::text,
         devices,
         netlink::{ACK, Attrs, CREATE, NEW, Socket},
     },
@@ -299,9 +300,9 @@ fn queue_head(device: u32, handle: u32, parent: u32) -> Vec<u8> {
 fn links() -> io::Result<Vec<Link>> {
     let mut all = Vec::new();
     Netlink::new(Subject::Devices).dump(GET_LINK, &[0; LINK_HEAD], |it| {
-        let name = attributes(it, LINK_HEAD).find(|it| it.0 == 3);
-        let name = name.map(|it| String::from_utf8_lossy(it.1).trim_end_matches('\0').to_owned());
-        all.extend((|| Some(Link { number: number(it, 4)?, flags: number(it, 8)?, name: name? }))());
+        let name = attributes(it, LINK_HEAD).find(|it| it.0 == 3).map(|it| text(it.1));
+        let about = number(it, 4).zip(number(it, 8)).zip(name);
+        all.extend(about.map(|((number, flags), name)| Link { number, name, flags }));
     })?;
     Ok(all)
 }
@@ -335,7 +336,6 @@ fn queues(kind: u16, device: u32) -> io::Result<Vec<Queue>> {
 
 fn queue(it: &[u8]) -> Option<Queue> {
     let find = |kind| attributes(it, QUEUE_HEAD).find(|it| it.0 == kind).map(|it| it.1);
-    let kind = find(1).map(|it| String::from_utf8_lossy(it).trim_end_matches('\0').to_owned());
     // `TCA_STATS2`: in it the packets that went on (behind the bytes), and those that wait.
     let stats = |kind, at| {
         let (_, found) = attributes(find(7)?, 0).find(|it| it.0 == kind)?;
@@ -347,7 +347,7 @@ fn queue(it: &[u8]) -> Option<Queue> {
         device: number(it, 4)?,
         handle: number(it, 8)?,
         parent: number(it, 12)?,
-        kind: kind.unwrap_or_default(),
+        kind: find(1).map(text).unwrap_or_default(),
         seen: Waited { passed, waiting },
     })
 }
