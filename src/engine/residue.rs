@@ -14,7 +14,7 @@ use crate::{
     },
     world::{
         World,
-        host::{HOLD, HostError, ProcessId},
+        host::{HostError, ProcessId},
         linux::{proc::soft_limit, state::StateFolder},
     },
 };
@@ -270,9 +270,8 @@ impl Look<'_> {
         };
         let number = all.len();
         self.said.checked.push(format!("{number} processes, for children of ours"));
-        for it in all.iter().filter(|it| it.args.first().is_some_and(|it| it == HOLD)) {
-            let mark = it.args.iter().skip_while(|it| *it != "--mark").nth(1);
-            let Some(mark) = mark.filter(|it| it.starts_with(self.run)) else { continue };
+        for it in &all {
+            let Some(mark) = it.mark().filter(|it| it.starts_with(self.run)) else { continue };
             let pid = it.id.pid;
             let act = act_of(mark, self.run);
             self.left(format!("child {pid} of ours"), vec![format!("kill -KILL {pid}")], act);
