@@ -106,6 +106,9 @@ fn look(trace: &Trace, world: &World) -> State {
             world.host.names(path).map(|it| it.map_or(State::Absent, |_| State::There))
         }
         Trace::File { path, .. } => file(path, world),
+        Trace::Wait(it) => {
+            world.net.waited(it).map(|it| it.map_or(State::Absent, |_| State::There))
+        }
         Trace::Folder(path) => {
             world.host.names(path).map(|it| it.map_or(State::Absent, |all| State::Names(ours(all))))
         }
@@ -308,6 +311,7 @@ impl Look<'_> {
             ("group", " of ours", count(|it| matches!(it, Trace::Group(_)))),
             ("named file", "", count(|it| matches!(it, Trace::File { .. }))),
             ("folder", " for files of ours", count(|it| matches!(it, Trace::Folder(_)))),
+            ("queue", " for packets to wait in", count(|it| matches!(it, Trace::Wait(_)))),
         ] {
             if n > 0 {
                 self.said.checked.push(format!("{}{what}", say::plural(say::count(n), noun)));
