@@ -10,10 +10,14 @@
     reason = "a bench is outside the wall, and prints"
 )]
 
+mod shared;
+
 use std::{
     process::{Command, Output, Stdio},
     time::Duration,
 };
+
+use shared::watched_to_its_end;
 
 const DRILL: &str = "chaos-scenarios/drills/ledger-primary-lost.yaml";
 
@@ -43,18 +47,9 @@ fn played(state: &str) -> u64 {
     command.current_dir(env!("CARGO_MANIFEST_DIR")).args(["--state", state, "drill", "run", DRILL]);
     let mut runner =
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
-    let (status, mut peak) = (format!("/proc/{}/status", runner.id()), 0);
-    loop {
-        let read = std::fs::read_to_string(&status).unwrap_or_default();
-        let told = read.lines().find_map(|it| it.strip_prefix("VmHWM:"));
-        let kib = told.and_then(|it| it.trim().strip_suffix(" kB")?.parse().ok());
-        peak = kib.unwrap_or(0).max(peak);
-        if let Some(ended) = runner.try_wait().expect("a child of ours") {
-            assert!(ended.success(), "{ended}");
-            return peak;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let (ended, peak) = watched_to_its_end(&mut runner, Duration::from_millis(20));
+    assert!(ended.success(), "{ended}");
+    peak
 }
 
 fn width() -> (f64, u64) {

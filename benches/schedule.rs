@@ -9,14 +9,17 @@
     reason = "a bench is outside the wall, and prints"
 )]
 
+mod shared;
+
 use std::{
     collections::BTreeMap,
     path::Path,
     process::{Child, Command, Stdio},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use holdfast::journal::{chain, entry::Fact};
+use shared::watched_to_its_end;
 
 const ACTS: usize = 60;
 const TIMES: usize = 20;
@@ -67,17 +70,7 @@ fn play(folder: &Path, name: &str, text: &str) -> (f64, u64) {
     command.arg(&file);
     let from = Instant::now();
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
-    let (status, mut rss_kib) = (format!("/proc/{}/status", child.id()), 0);
-    let ended = loop {
-        if let Some(it) = child.try_wait().expect("a child of ours") {
-            break it;
-        }
-        let text = std::fs::read_to_string(&status).unwrap_or_default();
-        let high = text.lines().find_map(|it| it.strip_prefix("VmHWM:"));
-        let high = high.and_then(|it| it.split_whitespace().next()?.parse().ok());
-        rss_kib = rss_kib.max(high.unwrap_or(0));
-        std::thread::sleep(std::time::Duration::from_millis(1));
-    };
+    let (ended, rss_kib) = watched_to_its_end(&mut child, Duration::from_millis(1));
     assert!(ended.success(), "{name} was not played to its end: {ended}");
     (from.elapsed().as_secs_f64(), rss_kib)
 }

@@ -1,6 +1,6 @@
 //! What children of ours hold: a part of a fault that ends with the process that does it.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use crate::{
     journal::census::Trace,
     world::{
         World,
-        host::{HostError, ProcessId, Signal, Told},
+        host::{HostError, Process, ProcessId, Signal, Told},
         linux::hold::Counts,
     },
 };
@@ -19,7 +19,7 @@ use crate::{
 const STANDS: (u32, Duration) = (30_000, Duration::from_millis(2));
 /// How long harm may take to be done: looks, and the time between two.
 pub const ACTS: (u32, Duration) = (150, Duration::from_millis(20));
-/// How long it may take to be gone when it was killed.
+/// How long it may take to be gone when it was killed: looks, and the time between two.
 const GOES: (u32, Duration) = (500, Duration::from_millis(2));
 
 /// The children of an act, by the mark that they bear. All that going back needs.
@@ -93,18 +93,27 @@ impl Held {
         Ok(Effect::NotSeen(format!("in {:?}, 0 of {} {what}", ACTS.1 * ACTS.0, counts.seen)))
     }
 
-    /// Ends them. Going back is done when nothing of ours runs any more.
+    /// Ends them. Going back is done when nothing of ours runs any more, and nothing is on its way
+    /// out: what a process held it holds until the kernel is through with its end.
     pub async fn end(&self, world: &World) -> Result<(), Failure> {
-        for it in self.living(world)? {
-            world.host.signal(&it, Signal::Kill)?;
+        let mut known: BTreeSet<ProcessId> = self.living(world)?.into_iter().collect();
+        for it in &known {
+            world.host.signal(it, Signal::Kill)?;
         }
-        for _ in 0..GOES.0 {
-            if self.living(world)?.is_empty() {
-                return Ok(());
+        let mut looks = 0;
+        loop {
+            let now = world.host.processes()?;
+            known.retain(|it| now.iter().any(|now| now.id == *it));
+            let ours = now.into_iter().filter(|it| it.mark() == Some(&self.mark) || leaves(it));
+            known.extend(ours.map(|it| it.id));
+            let Some(first) = known.first() else { return Ok(()) };
+            if looks == GOES.0 {
+                let why = format!("process {} of ours does not come to its end", first.pid);
+                return Err(Failure::Wrong(why));
             }
+            looks += 1;
             tokio::time::sleep(GOES.1).await;
         }
-        Err(Failure::Wrong("our children do not die".to_owned()))
     }
 
     /// Whether every one of them says that what it holds stands.
@@ -125,6 +134,12 @@ impl Held {
             Effect::Seen(all.join("; "))
         })
     }
+}
+
+/// It is this program, and on its way out. The first thing that goes is the command line, and with
+/// it the mark: nobody can tell any more whose child it was, or what it still holds.
+fn leaves(it: &Process) -> bool {
+    it.name == env!("CARGO_PKG_NAME") && it.args.is_empty()
 }
 
 /// Children that hold files without a name in a folder. Where the file system knows no such files,

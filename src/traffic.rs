@@ -15,7 +15,7 @@ use crate::{
     world::{
         World,
         linux::net::nft,
-        net::{Direction, Exit, Harm, Network, Packets, Protocol, Table},
+        net::{Direction, Exit, Harm, Network, Packets, Protocol, Table, Wait},
     },
 };
 
@@ -169,6 +169,16 @@ impl Traffic {
         self.direction
     }
 
+    /// The other side, if that was said.
+    pub fn network(&self) -> Option<Network> {
+        self.address.map(|it| it.network)
+    }
+
+    /// Whether it is told by the group of its sockets.
+    pub fn is_of_a_group(&self) -> bool {
+        self.cgroup.is_some()
+    }
+
     /// What carries it, if that was said.
     pub fn protocol(&self) -> Option<Protocol> {
         self.protocol
@@ -189,7 +199,7 @@ impl Traffic {
             }
         };
         Ok(Packets {
-            network: self.address.map(|it| it.network),
+            network: self.network(),
             port: self.port,
             local_port: self.local_port,
             protocol: self.protocol,
@@ -259,13 +269,28 @@ impl HeldTable {
         world: &World,
     ) -> Result<Self, Refusal> {
         let name = Table::name_of(&world.mark);
-        let mut table = Table { name, packets, direction, exit, harm };
+        Self::rehearsed(Table { name, packets, direction, exit, harm, inlet: None }, world)
+    }
+
+    fn rehearsed(mut table: Table, world: &World) -> Result<Self, Refusal> {
         if let Err(why) = world.net.rehearse(&table) {
             // An older kernel can meet at the socket what it cannot meet at the device.
             table.exit = Exit::Socket;
             world.net.rehearse(&table).map_err(|_| why)?;
         }
         Ok(Self { children: Held::of(world), table })
+    }
+
+    /// The same, for packets that the kernel is to keep waiting; says why if it cannot.
+    pub fn waiting(traffic: &Traffic, it: &Wait, world: &World) -> Result<Self, Refusal> {
+        let harm = Harm::Wait { class: it.class, through: None };
+        let (name, exit) = (Table::name_of(&world.mark), traffic.exit(harm));
+        let packets = traffic.packets(world)?;
+        let inlet = it.inlet.clone().map(|inlet| (inlet, it.roads.entries.clone()));
+        Self::rehearsed(
+            Table { name, packets, direction: traffic.direction, exit, harm, inlet },
+            world,
+        )
     }
 
     /// What a person must know of it before.

@@ -5,7 +5,10 @@ mod progress;
 mod screen;
 mod view;
 
-use std::io::{IsTerminal as _, Write as _};
+use std::{
+    io::{IsTerminal as _, Write as _},
+    time::Duration,
+};
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
@@ -59,22 +62,26 @@ pub fn ask(question: &str) -> Option<bool> {
 }
 
 /// How long a look at the terminal takes: whoever types does not notice.
-const TYPED_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
+const TYPED_EVERY: Duration = Duration::from_millis(200);
 
 /// What is typed at the terminal from here on, line by line; none if nobody is there.
 pub fn answers() -> Option<Lines> {
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return None;
     }
+    let typed_every = Timespec::try_from(TYPED_EVERY).ok()?;
     let (put, lines) = mpsc::unbounded_channel();
     let read = move || {
         let mut line = String::new();
         while !put.is_closed() {
             let stdin = std::io::stdin();
-            // In a shell's background, reading would stop us.
-            let mine = tcgetpgrp(&stdin).is_ok_and(|it| it == getpgrp());
             let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
-            if !poll(&mut fds, Some(&TYPED_EVERY)).is_ok_and(|n| n > 0) || !mine {
+            if matches!(poll(&mut fds, Some(&typed_every)), Ok(0)) {
+                continue;
+            }
+            // In a shell's background, reading would stop us, and what waits is another's to read.
+            if !tcgetpgrp(&stdin).is_ok_and(|it| it == getpgrp()) {
+                thread::nap(TYPED_EVERY);
                 continue;
             }
             line.clear();

@@ -15,7 +15,7 @@ use crate::{
     },
     world::{
         World,
-        host::{HOLD, HostError, ProcessId},
+        host::{HostError, ProcessId},
         linux::{proc::soft_limit, state::StateFolder},
     },
 };
@@ -109,6 +109,9 @@ fn look(trace: &Trace, world: &World) -> State {
         Trace::Passed { group, controller } => is_passed_on_for_nobody(group, controller, world)
             .map(|it| if it { State::There } else { State::Absent }),
         Trace::File { path, .. } => file(path, world),
+        Trace::Wait(it) => {
+            world.net.waited(it).map(|it| it.map_or(State::Absent, |_| State::There))
+        }
         Trace::Folder(path) => {
             world.host.names(path).map(|it| it.map_or(State::Absent, |all| State::Names(ours(all))))
         }
@@ -270,9 +273,8 @@ impl Look<'_> {
         };
         let number = all.len();
         self.said.checked.push(format!("{number} processes, for children of ours"));
-        for it in all.iter().filter(|it| it.args.first().is_some_and(|it| it == HOLD)) {
-            let mark = it.args.iter().skip_while(|it| *it != "--mark").nth(1);
-            let Some(mark) = mark.filter(|it| it.starts_with(self.run)) else { continue };
+        for it in &all {
+            let Some(mark) = it.mark().filter(|it| it.starts_with(self.run)) else { continue };
             let pid = it.id.pid;
             let act = act_of(mark, self.run);
             self.left(format!("child {pid} of ours"), vec![format!("kill -KILL {pid}")], act);
@@ -313,6 +315,7 @@ impl Look<'_> {
             ("controller", " of groups above ours", count(|it| matches!(it, Trace::Passed { .. }))),
             ("named file", "", count(|it| matches!(it, Trace::File { .. }))),
             ("folder", " for files of ours", count(|it| matches!(it, Trace::Folder(_)))),
+            ("queue", " for packets to wait in", count(|it| matches!(it, Trace::Wait(_)))),
         ] {
             if n > 0 {
                 self.said.checked.push(format!("{}{what}", say::plural(say::count(n), noun)));

@@ -19,6 +19,10 @@ use crate::{
     },
 };
 
+/// How often it is looked again when everybody stands still, and the time between two looks: what
+/// another run has just let go may be seen to stand until the kernel is through with its tracer.
+const STILL: (u32, Duration) = (25, Duration::from_millis(2));
+
 /// Pauses the processes that fit `target`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -49,6 +53,22 @@ pub(crate) struct Paused {
 }
 
 impl ProcessPause {
+    /// Those that can be paused. Those that somebody else paused stay paused: they are not ours to
+    /// wake.
+    async fn running(&self, world: &World) -> Result<Vec<Process>, Refusal> {
+        for looks in 0..=STILL.0 {
+            if looks > 0 {
+                tokio::time::sleep(STILL.1).await;
+            }
+            let mut found = self.target.choose(world)?;
+            found.retain(|it| !it.stopped);
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
+        Err(Refusal::NotReady(format!("every {} is paused already", self.target.target)))
+    }
+
     /// Whether they are traced; why not, if that is not as it was asked for.
     fn traced(&self, found: &[Process], world: &World) -> Result<Result<(), String>, Refusal> {
         let may = || found.iter().try_for_each(|it| world.host.may_trace(&it.id));
@@ -73,15 +93,7 @@ impl Action for ProcessPause {
     type Undo = Paused;
 
     async fn plan(&self, world: &World) -> Result<Plan<Paused>, Refusal> {
-        let mut found = self.target.choose(world)?;
-        // Those that somebody else paused stay paused: they are not ours to wake.
-        found.retain(|it| !it.stopped);
-        if found.is_empty() {
-            return Err(Refusal::NotReady(format!(
-                "every {} is paused already",
-                self.target.target
-            )));
-        }
+        let found = self.running(world).await?;
         let who = named(&found);
         let traced = self.traced(&found, world)?;
         if traced.is_err() {

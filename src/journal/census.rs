@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::world::host::ProcessId;
+use crate::world::{host::ProcessId, net::Wait};
 
 /// What of the machine as a whole was there before the first act. What bears a run's name is its
 /// own; of everything else a change is told, and left alone.
@@ -58,6 +58,8 @@ pub enum Trace {
     },
     /// Files in a folder that bear the run's name.
     Folder(String),
+    /// Queues in which packets wait.
+    Wait(Wait),
 }
 
 /// What an act makes of a file.
@@ -152,6 +154,9 @@ impl Trace {
             }
             Self::File { path, .. } => format!("file {path}"),
             Self::Folder(path) => format!("folder {path}"),
+            Self::Wait(it) => {
+                format!("the queue {:x}:{:x} of network devices", Wait::MAJOR, it.class)
+            }
         }
     }
 
@@ -165,7 +170,7 @@ impl Trace {
     pub fn is_left(&self, was: &State, now: &State) -> bool {
         match (self, was, now) {
             (Self::Stopped(_), State::Runs, State::Stopped)
-            | (Self::Group(_), _, State::There)
+            | (Self::Group(_) | Self::Wait(_), _, State::There)
             | (Self::Passed { .. }, State::Absent, State::There)
             | (Self::File { ours: Made::Absent, .. }, State::File { .. }, State::Absent) => true,
             (Self::Descriptors { ours, .. }, _, State::Limit(now_is)) => {
@@ -207,6 +212,7 @@ impl std::fmt::Display for State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::world::net::Roads;
 
     #[test]
     fn only_what_an_act_makes_is_called_its_own() {
@@ -228,5 +234,8 @@ mod tests {
         assert!(made(Made::Mode(0)).is_left(&file("was", 0o644), &file("was", 0)));
         assert!(!made(Made::Mode(0)).is_left(&file("was", 0o644), &file("was", 0o600)));
         assert!(!made(Made::Mode(0)).is_left(&State::Absent, &file("new", 0)));
+        let wait = Trace::Wait(Wait::of("r/1", Roads::default(), (1, 0)));
+        assert!(wait.is_left(&State::Absent, &State::There));
+        assert!(!wait.is_left(&State::Absent, &State::Absent));
     }
 }

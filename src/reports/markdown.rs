@@ -14,7 +14,7 @@ use crate::{
     report::ReportKind,
     reports::{
         road,
-        service::{LAG, LEVELS, head as both, lag, levels},
+        service::{LAG, LEVELS, both, headed, lag, levels},
         sites::{FIGURES, USES, figures as of_sites, stretches, unavailable, uses},
     },
 };
@@ -194,35 +194,34 @@ fn ledger(drill: &Drill) -> String {
 }
 
 /// Cells that hold what others wrote.
-fn cells<const N: usize>(rows: Vec<[String; N]>) -> Vec<Vec<String>> {
-    rows.into_iter().map(|row| row.iter().map(|it| plain(it)).collect()).collect()
+fn cells<R: AsRef<[String]>>(rows: &[R]) -> Vec<Vec<String>> {
+    rows.iter().map(|row| row.as_ref().iter().map(|it| plain(it)).collect()).collect()
 }
 
-/// A heading and a table; nothing if there are no rows.
-fn titled<const N: usize>(
-    title: &str,
-    heads: &[(&str, &str); N],
-    rows: Vec<[String; N]>,
-) -> String {
-    if rows.is_empty() {
-        return String::new();
-    }
-    let heads: Vec<String> = heads.iter().map(both).collect();
+/// A heading and a table, whose first row are its heads; nothing if there are no rows.
+fn section(title: &str, rows: &[Vec<String>]) -> String {
+    let Some((heads, rows)) = rows.split_first() else { return String::new() };
     let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
     format!("## {title}\n\n{}", table(&heads, &cells(rows)))
 }
 
 /// How much service there was phase by phase, and how far the standby was behind.
 fn service(drill: &Drill) -> String {
-    titled("Service, phase by phase 各阶段服务水平", &LEVELS, levels(drill))
-        + &titled("How far the standby was behind 复制延迟", &LAG, lag(drill))
+    section("Service, phase by phase 各阶段服务水平", &headed(&LEVELS, both, levels(drill)))
+        + &section("How far the standby was behind 复制延迟", &headed(&LAG, both, lag(drill)))
 }
 
 /// What the sites used, and what that cost.
 fn places(sites: &Sites) -> String {
-    let mut text = titled("Sites: energy and room 各站点能耗与余量", &FIGURES, of_sites(sites));
+    let mut text = section(
+        "Sites: energy and room 各站点能耗与余量",
+        &headed(&FIGURES, both, of_sites(sites)),
+    );
     text.extend([stretches(sites), "\n\n".to_owned()]);
-    text += &titled("Sites: utilisation, phase by phase 各站点各阶段利用率", &USES, uses(sites));
+    text += &section(
+        "Sites: utilisation, phase by phase 各站点各阶段利用率",
+        &headed(&USES, both, uses(sites)),
+    );
     for it in unavailable(sites) {
         text.extend([format!("- {}\n", plain(&it))]);
     }
@@ -239,11 +238,11 @@ fn course(road: &Road) -> String {
     };
     let facts = road.facts().into_iter();
     let facts: Vec<_> = facts.map(|(name, zh, it)| [format!("{name} {zh}"), it]).collect();
-    put("The exercise 演练概况", &["", ""], cells(facts));
+    put("The exercise 演练概况", &["", ""], cells(&facts));
     let columns = ["#", "Step", "Owner", "Planned", "Took", "Deviation", "State"];
-    put("Steps against the plan 步骤：计划与实际", &columns, cells(road::steps(road)));
+    put("Steps against the plan 步骤：计划与实际", &columns, cells(&road::steps(road)));
     let columns = ["#", "Question", "Answers", "Outcome"];
-    put("Who decided what 决策记录", &columns, cells(road::questions(road)));
+    put("Who decided what 决策记录", &columns, cells(&road::questions(road)));
     for it in road::remarks(road) {
         text.extend([format!("- {}\n", plain(&it))]);
     }

@@ -44,6 +44,19 @@ pub(super) fn lag(drill: &Drill) -> Vec<[String; 5]> {
 }
 
 /// A head in both languages.
-pub(super) fn head((en, zh): &(&str, &str)) -> String {
+pub(super) fn both((en, zh): &(&str, &str)) -> String {
     format!("{en} {zh}")
+}
+
+/// Rows below the row of their heads, each as `head` says it; nothing if there are none.
+pub(super) fn headed<const N: usize>(
+    heads: &[(&str, &str); N],
+    head: fn(&(&str, &str)) -> String,
+    rows: Vec<[String; N]>,
+) -> Vec<Vec<String>> {
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let heads = std::iter::once(heads.iter().map(head).collect());
+    heads.chain(rows.into_iter().map(Vec::from)).collect()
 }

@@ -13,7 +13,7 @@ use crate::{
     report::ReportKind,
     reports::{
         road,
-        service::{LAG, LEVELS, lag, levels},
+        service::{LAG, LEVELS, headed, lag, levels},
         sites::{FIGURES, USES, figures, stretches, unavailable, uses},
     },
 };
@@ -51,15 +51,15 @@ fn render(evidence: &Evidence) -> Vec<u8> {
     }
     text += &section("What had to stay true", judgements(evidence));
     if let Some(drill) = &evidence.drill {
-        text += &titled("Service, phase by phase", &LEVELS, levels(drill));
-        text += &titled("How far the standby was behind", &LAG, lag(drill));
+        text += &section("Service, phase by phase", headed(&LEVELS, en, levels(drill)));
+        text += &section("How far the standby was behind", headed(&LAG, en, lag(drill)));
     }
     text += &section("Load", loads(evidence));
     text += &section("Phases", phases(evidence));
     if let Some(sites) = &evidence.sites {
-        text += &titled("Sites: energy and room", &FIGURES, figures(sites));
+        text += &section("Sites: energy and room", headed(&FIGURES, en, figures(sites)));
         text += &section("", vec![vec![stretches(sites)]]);
-        text += &titled("Sites: utilisation, phase by phase", &USES, uses(sites));
+        text += &section("Sites: utilisation, phase by phase", headed(&USES, en, uses(sites)));
         text += &section("", unavailable(sites).into_iter().map(|it| vec![it]).collect());
     }
     text += &section("What was done, and put back", acts(evidence));
@@ -173,17 +173,9 @@ fn state(act: &Act) -> String {
     }
 }
 
-/// A section whose rows begin with their heads.
-fn titled<const N: usize>(
-    title: &str,
-    heads: &[(&str, &str); N],
-    rows: Vec<[String; N]>,
-) -> String {
-    if rows.is_empty() {
-        return String::new();
-    }
-    let heads = std::iter::once(heads.iter().map(|it| it.0.to_owned()).collect());
-    section(title, heads.chain(rows.into_iter().map(Vec::from)).collect())
+/// A head in the language of this form.
+fn en((en, _): &(&str, &str)) -> String {
+    (*en).to_owned()
 }
 
 /// A heading, and rows whose columns stand below each other; nothing if there are none.

@@ -55,8 +55,8 @@ const PILE: u64 = 4;
 const IDLE: Duration = Duration::from_secs(2);
 /// A worker that takes longer over a job is dead or hangs.
 const ANSWER_MAX: Duration = Duration::from_secs(3);
-/// Before a worker that died is started again: so long at first, and twice as long each time that it
-/// has done nothing in between.
+/// Before a worker that died is started again: so long at first, and twice as long each time that
+/// it has done nothing in between.
 const RESTART_AFTER: Duration = Duration::from_millis(50);
 const RESTART_AFTER_MAX: Duration = Duration::from_millis(800);
 
@@ -217,8 +217,8 @@ async fn attend(batch: &Batch, number: u32, done: &mut u64) -> io::Result<()> {
         .stderr(Stdio::inherit())
         .kill_on_drop(true)
         .spawn()?;
-    // When memory is out it is a worker that goes, and not who starts the next one. Until the worker
-    // itself could say so, the kernel may have looked for one.
+    // When memory is out it is a worker that goes, and not who starts the next one. Until the
+    // worker itself could say so, the kernel may have looked for one.
     if let Some(pid) = child.id()
         && let Err(why) = fs::write(format!("/proc/{pid}/oom_score_adj"), "1000")
     {

@@ -50,6 +50,12 @@ impl Process {
     pub fn serves_a_run(&self) -> bool {
         self.args.first().is_some_and(|it| it == GUARD || it == HOLD)
     }
+
+    /// The mark that it bears; none if it is no held child of anybody.
+    pub fn mark(&self) -> Option<&str> {
+        self.args.first().filter(|it| *it == HOLD)?;
+        self.args.iter().skip_while(|it| *it != "--mark").nth(1).map(String::as_str)
+    }
 }
 
 /// The signals that we send.

@@ -22,6 +22,67 @@ pub trait Net: Send + Sync {
     fn tables(&self) -> Result<Vec<String>, HostError>;
     /// Every queue of a network device, and its classes and filters.
     fn queues(&self) -> Result<Vec<String>, HostError>;
+    /// By which devices packets to and from `network` go, where the kernel can keep them waiting;
+    /// says why if it cannot. Nothing is changed.
+    fn roads(&self, way: Direction, network: Option<Network>) -> Result<Roads, HostError>;
+    /// Makes the queues in which packets wait; by themselves they touch none.
+    fn make_wait(&self, it: &Wait) -> Result<(), HostError>;
+    /// What of it stands, and what has passed it; none if nothing stands.
+    fn waited(&self, it: &Wait) -> Result<Option<Waited>, HostError>;
+    /// Takes the queues away. What still waits in them is lost.
+    fn end_wait(&self, it: &Wait) -> Result<(), HostError>;
+}
+
+/// The network devices that packets pass, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Roads {
+    /// By which they leave. The kernel put up their queues by itself, and would again.
+    pub exits: Vec<String>,
+    /// By which they come from elsewhere.
+    pub entries: Vec<String>,
+}
+
+/// Queues of the kernel in which packets wait before they go on (`sch_netem`). A device's own queue
+/// becomes a class-based one (`sch_htb`), in which only a class of this act's waits; what comes
+/// from elsewhere is handed through a device of this act's own (`ifb`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wait {
+    /// The number of the class.
+    pub class: u16,
+    /// The name of the device for what comes from elsewhere; none if nothing does.
+    pub inlet: Option<String>,
+    /// The devices.
+    pub roads: Roads,
+    /// So long, in microseconds.
+    pub micros: u64,
+    /// So much longer or shorter at most.
+    pub jitter_micros: u64,
+}
+
+impl Wait {
+    /// The major number of the queues that are ours.
+    pub const MAJOR: u16 = 0x4846;
+
+    /// For the act that bears `mark`, which is a run and a number.
+    pub fn of(mark: &str, roads: Roads, (micros, jitter_micros): (u64, u64)) -> Self {
+        let (run, number) = mark.rsplit_once('/').unwrap_or((mark, "1"));
+        let class = number.parse().unwrap_or(1).clamp(1, 0xfff0);
+        let tail = run.get(run.len().saturating_sub(8)..).unwrap_or_default();
+        // The kernel allows 15 letters.
+        let inlet = (!roads.entries.is_empty()).then(|| format!("hf{tail}-{class:x}"));
+        Self { class, inlet, roads, micros, jitter_micros }
+    }
+}
+
+/// What queues have seen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Waited {
+    /// Packets that have waited and gone on.
+    pub passed: u64,
+    /// Packets that wait.
+    pub waiting: u64,
 }
 
 /// A TCP connection, as this machine holds it.
@@ -157,6 +218,13 @@ pub enum Harm {
         /// What is on packets of our own.
         mark: u32,
     },
+    /// They go to the class of a [`Wait`].
+    Wait {
+        /// The class.
+        class: u16,
+        /// The device that they are handed to instead, by its number.
+        through: Option<u32>,
+    },
 }
 
 /// Rules for packets, which stand as long as the process that holds them.
@@ -173,6 +241,10 @@ pub struct Table {
     pub exit: Exit,
     /// What becomes of them.
     pub harm: Harm,
+    /// Those that come from elsewhere are handed to the first of these devices when they come by
+    /// one of the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inlet: Option<(String, Vec<String>)>,
 }
 
 impl Table {
@@ -185,6 +257,16 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_act_s_queues_bear_its_number_and_its_run_s_last_letters() {
+        let roads = Roads { exits: vec!["lo".to_owned()], entries: vec!["eth0".to_owned()] };
+        let it = Wait::of("20261123T010203Z-0badcafe/12", roads.clone(), (1, 0));
+        assert_eq!((it.class, it.inlet.as_deref()), (12, Some("hf0badcafe-c")));
+        assert_eq!(Wait::of("r/0", Roads::default(), (1, 0)).inlet, None);
+        let last = Wait::of("20261123T010203Z-0badcafe/65520", roads, (1, 0));
+        assert!(last.inlet.is_some_and(|it| it.len() == 15));
+    }
 
     #[test]
     fn a_network_has_its_own_addresses_and_no_others() {

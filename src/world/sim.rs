@@ -58,6 +58,8 @@ pub struct Machine {
     pub web: BTreeMap<String, String>,
     /// TCP connections.
     pub connections: BTreeSet<Connection>,
+    /// Queues in which packets wait, by their class.
+    pub waits: BTreeSet<u16>,
     /// Commands that were run.
     pub commands: Vec<Vec<String>>,
     /// The run's journal. Not a part of the world that a run must restore.

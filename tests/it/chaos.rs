@@ -7,6 +7,7 @@ mod late;
 mod load;
 mod measured;
 mod order;
+mod released;
 mod residue;
 mod secrets;
 mod tolerances;

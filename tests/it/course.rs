@@ -6,6 +6,7 @@ mod clocks;
 mod kept;
 mod people;
 mod resumed;
+mod stepped;
 mod told;
 
 use std::{process::Child, time::Duration};

@@ -276,7 +276,12 @@ pub(crate) fn processes() -> Vec<u32> {
 
 /// Processor time of a process in clock ticks.
 pub(crate) fn ticks(pid: u32) -> u64 {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    ticks_of(Path::new(&format!("/proc/{pid}")))
+}
+
+/// The same, of a process or a thread by its folder in `/proc`.
+pub(crate) fn ticks_of(task: &Path) -> u64 {
+    let text = fs::read_to_string(task.join("stat")).unwrap_or_default();
     let fields: Vec<&str> = text.rsplit_once(") ").map_or("", |it| it.1).split(' ').collect();
     [11, 12].iter().filter_map(|it| fields.get(*it)?.parse::<u64>().ok()).sum()
 }

@@ -220,7 +220,9 @@ fn memory_that_is_enough_fails_the_scenario_of_too_little() {
 
 #[test]
 fn a_batch_that_starts_no_worker_again_fails_when_memory_is_short() {
-    let prepare = |stage: &Stage| put(stage, "batch", "/settings", r#"{"restart": false}"#);
+    // It has one worker, before and afterwards: others could do what that one left.
+    let alone = r#"{"restart": false, "workers_max": 1}"#;
+    let prepare = |stage: &Stage| put(stage, "batch", "/settings", alone);
     fails(MEMORY, &[], prepare, "every job is done");
 }
 

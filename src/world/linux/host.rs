@@ -22,7 +22,7 @@ use rustix::{
 
 use crate::world::{
     files::File,
-    host::{Finished, HOLD, Host, HostError, Process, ProcessId, Sent, Signal, Told},
+    host::{Finished, Host, HostError, Process, ProcessId, Sent, Signal, Told},
     linux::{
         belongs,
         children::Children,
@@ -209,15 +209,7 @@ impl Host for LinuxHost {
     }
 
     fn held(&self, mark: &str) -> Result<Vec<ProcessId>, HostError> {
-        let bears = |it: &Process| {
-            it.args.first().is_some_and(|it| it == HOLD)
-                && it
-                    .args
-                    .iter()
-                    .skip_while(|it| *it != "--mark")
-                    .nth(1)
-                    .is_some_and(|it| it == mark)
-        };
+        let bears = |it: &Process| it.mark() == Some(mark);
         Ok(self.processes()?.into_iter().filter(bears).map(|it| it.id).collect())
     }
 

@@ -11,7 +11,7 @@ use crate::world::{
         Talked,
     },
     host::{HostError, Sent},
-    net::{Connection, Net, Table},
+    net::{Connection, Direction, Net, Network, Roads, Table, Wait, Waited},
 };
 
 impl Net for Sim {
@@ -43,6 +43,23 @@ impl Net for Sim {
 
     fn queues(&self) -> Result<Vec<String>, HostError> {
         Ok(Vec::new())
+    }
+
+    fn roads(&self, _: Direction, _: Option<Network>) -> Result<Roads, HostError> {
+        Ok(Roads { exits: vec!["lo".to_owned()], entries: vec!["eth0".to_owned()] })
+    }
+
+    fn make_wait(&self, it: &Wait) -> Result<(), HostError> {
+        self.whole(|machine| machine.waits.insert(it.class)).map(drop)
+    }
+
+    fn waited(&self, it: &Wait) -> Result<Option<Waited>, HostError> {
+        let stands = self.lock().0.waits.contains(&it.class);
+        Ok(stands.then_some(Waited { passed: 1, waiting: 0 }))
+    }
+
+    fn end_wait(&self, it: &Wait) -> Result<(), HostError> {
+        self.whole(|machine| machine.waits.remove(&it.class)).map(drop)
     }
 }
 

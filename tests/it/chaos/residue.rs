@@ -62,7 +62,7 @@ fn table(run: &str) -> Option<Owned> {
     let packets = Packets { port: Some(1), ..Packets::default() };
     let (direction, exit, harm) = (Direction::In, Exit::Socket, Harm::Lose(1));
     let name = Table::name_of(&format!("{run}/77"));
-    match Owned::stand(&Table { name, packets, direction, exit, harm }) {
+    match Owned::stand(&Table { name, packets, direction, exit, harm, inlet: None }) {
         Ok(it) => Some(it),
         Err(why) => {
             skipped(&format!("no table of packet rules can be made here: {why}"));

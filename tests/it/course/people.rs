@@ -1,9 +1,10 @@
 //! Real people: other users of the machine, whom the kernel names, and one at the terminal.
 
 use std::{
-    fs::Permissions,
+    fs::{self, Permissions},
     io::Write as _,
     os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
+    path::Path,
     process::{Command, Stdio},
 };
 
@@ -18,7 +19,7 @@ use holdfast::{
 use super::{PATIENCE, answered, asked, courses, play, so_far};
 use crate::{
     beside::skipped,
-    ground::{Done, Ground, within},
+    ground::{self, Done, Ground, args, processes, ticks_of, within},
 };
 
 /// Users that every Linux machine has (LSB core, 21.2), and that nobody logs in as.
@@ -50,7 +51,7 @@ fn two_users_of_the_machine_decide_and_whoever_else_tries_is_turned_away() {
         return skipped("other users are tried as root");
     }
     let ground = Ground::new(0);
-    std::fs::set_permissions(ground.path(), Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(ground.path(), Permissions::from_mode(0o755)).unwrap();
     let (first, second) = (facts::user(DAEMON), facts::user(BIN));
     let who = format!("who: [{first}, {second}], persons: 2, timeout: 2m, on_timeout: fail");
     let file = ground.file("gate.yaml", &gate(&who)).display().to_string();
@@ -86,27 +87,41 @@ fn two_users_of_the_machine_decide_and_whoever_else_tries_is_turned_away() {
     ground.assert_settled("two users");
 }
 
+/// The command that plays a drill, as a shell takes it.
+fn line(ground: &Ground, file: &Path) -> String {
+    let run = ground.holdfast(&["drill", "run", &file.display().to_string()]);
+    let words = std::iter::once(run.get_program()).chain(run.get_args());
+    let words: Vec<String> = words.map(|it| format!("'{}'", it.to_string_lossy())).collect();
+    words.join(" ")
+}
+
+/// A terminal at which a command runs. script(1) gives it a controlling terminal, which one without
+/// a session of its own is not: a run in the background must not read what is typed.
+fn seat(ground: &Ground, command: &str) -> Command {
+    let mut seat = Command::new("script");
+    seat.args(["-qec", command, "/dev/null"]).current_dir(ground.path());
+    seat.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    seat
+}
+
+fn has_script() -> bool {
+    let at = Command::new("script").arg("--version").output();
+    if at.is_err() {
+        skipped("there is no script(1) to give a run a terminal");
+    }
+    at.is_ok_and(|it| it.status.success())
+}
+
 #[test]
 fn a_gate_is_answered_by_who_sits_at_the_terminal() {
-    let Ok(at) = Command::new("script").arg("--version").output() else {
-        return skipped("there is no script(1) to give a run a terminal");
-    };
-    assert!(at.status.success());
+    if !has_script() {
+        return;
+    }
     let ground = Ground::new(0);
     let me = facts::operator();
     let settings = format!("who: [{me}], timeout: 2m, on_timeout: fail");
     let file = ground.file("gate.yaml", &gate(&settings));
-    let run = ground.holdfast(&["drill", "run", &file.display().to_string()]);
-    let line: Vec<String> = std::iter::once(run.get_program())
-        .chain(run.get_args())
-        .map(|it| format!("'{}'", it.to_string_lossy()))
-        .collect();
-    // script(1) gives its command a controlling terminal, which one without a session of its own is
-    // not: a run in the background must not read what is typed.
-    let mut seat = Command::new("script");
-    seat.args(["-qec", &line.join(" "), "/dev/null"]).current_dir(ground.path());
-    seat.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut seat = seat.spawn().unwrap();
+    let mut seat = seat(&ground, &line(&ground, &file)).spawn().unwrap();
     asked(&ground, "1.1");
     let keys = seat.stdin.as_mut().unwrap();
     keys.write_all(b"perhaps\n").unwrap();
@@ -120,4 +135,46 @@ fn a_gate_is_answered_by_who_sits_at_the_terminal() {
     let ended = so_far(&ground).1.into_iter().any(|it| matches!(it.fact, Fact::Ended { .. }));
     assert!(ended, "{}", done.out);
     ground.assert_settled("at the terminal");
+}
+
+/// Processor time, in clock ticks, of the thread of a process that listens to its terminal.
+fn listening(pid: u32) -> u64 {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let named = |it: &fs::DirEntry| {
+        fs::read_to_string(it.path().join("comm")).is_ok_and(|it| it.trim() == "terminal")
+    };
+    tasks.filter(named).map(|it| ticks_of(&it.path())).sum()
+}
+
+#[test]
+fn a_run_in_a_shell_s_background_leaves_what_is_typed_alone_and_does_not_spin_over_it() {
+    if !has_script() {
+        return;
+    }
+    let ground = Ground::new(0);
+    let file = ground.file("gate.yaml", &gate("timeout: 3s, on_timeout: fail"));
+    let command = format!("exec bash -c \"set -m; {} & wait\"", line(&ground, &file));
+    let mut seat = seat(&ground, &command).spawn().unwrap();
+    asked(&ground, "1.1");
+    let state = ground.state().display().to_string();
+    let plays = |it: &u32| {
+        let args = args(*it);
+        args.first().is_some_and(|it| it.ends_with("/holdfast")) && args.contains(&state)
+    };
+    let runner = processes().into_iter().find(plays).expect("it is being played");
+    seat.stdin.as_mut().unwrap().write_all(b"go\n").unwrap();
+    let (mut used, mut stops) = (0, false);
+    let decided = || courses(&ground).iter().any(|it| matches!(it, Course::Decided { .. }));
+    assert!(within(PATIENCE, || {
+        used = used.max(listening(runner));
+        stops |= ground::state(runner) == Some('T');
+        decided()
+    }));
+    assert!(!stops, "whoever reads in the background is stopped");
+    // In three seconds it looks fifteen times, and a look is nothing; who spins takes what he can
+    // get.
+    assert!(used <= 20, "the thread that listens used {used} ticks in three seconds");
+    assert_eq!(answered(&ground), [], "it was typed for somebody else");
+    seat.wait_with_output().unwrap();
+    ground.assert_settled("in the background");
 }

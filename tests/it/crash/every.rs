@@ -6,14 +6,14 @@ use std::{
     fs,
     net::TcpListener,
     os::unix::fs::MetadataExt as _,
-    path::Path,
+    path::{Path, PathBuf},
     process::Child,
     sync::Mutex,
     thread,
     time::{Duration, Instant},
 };
 
-use holdfast::journal::entry::Fact;
+use holdfast::{journal::entry::Fact, world::dice::Dice};
 use rustix::process::Signal;
 
 use super::{
@@ -23,6 +23,7 @@ use super::{
     starved::{Promise, Reference},
     table,
 };
+use crate::beside::in_machine;
 use crate::ground::{Ground, args, processes, send, wait, within};
 
 /// What the kernel holds is gone so soon after the runner's death on an idle machine, and what the
@@ -280,34 +281,25 @@ impl Death {
     }
 }
 
-#[test]
-fn every_fault_that_this_machine_allows_goes_with_its_runner_at_any_instant() {
-    let mut dice = dice("every");
-    let (mut allowed, mut told) = (Vec::new(), BTreeMap::new());
-    for case in CASES {
-        match Scene::new(case).refused() {
-            None => allowed.push(case),
-            Some(why) => {
-                println!("{} is not allowed here: {why}", case.kind);
-                told.insert(case.kind, table::Healing::NotHere);
-            }
-        }
-    }
-    assert!(allowed.len() >= 6, "only {} kinds are allowed", allowed.len());
-    let signals = [Signal::KILL, Signal::TERM, Signal::INT, Signal::HUP, Signal::STOP];
+/// Any of them, at any instant, by any signal.
+fn random(n: u64, of: &[&'static Case], dice: &mut Dice) -> Death {
+    const SIGNALS: [Signal; 5] =
+        [Signal::KILL, Signal::TERM, Signal::INT, Signal::HUP, Signal::STOP];
     let number = |it: u64| usize::try_from(it).expect("it is small");
-    let random = |n: u64| Death {
-        case: allowed[number(n) % allowed.len()],
+    Death {
+        case: of[number(n) % of.len()],
         at: Some(match n % 2 {
             0 => Instants::AfterStart(Duration::from_millis(dice.below(600))),
             _ => Instants::AfterFact(dice.below(5), Duration::from_micros(dice.below(3_000))),
         }),
-        signal: signals[number(dice.below(5))],
-    };
-    let total = u64::try_from(allowed.len()).expect("a few");
-    let total = if instants(1) > 1 { 300 } else { 40_u64 }.saturating_sub(total);
-    let mut deaths: Vec<Death> = (0..total).map(random).collect();
-    deaths.extend(allowed.iter().map(|case| Death { case, at: None, signal: Signal::KILL }));
+        signal: SIGNALS[number(dice.below(5))],
+    }
+}
+
+type Told = BTreeMap<&'static str, table::Healing>;
+
+/// Plays them out, four at a time, and adds what healing took.
+fn all_die(deaths: Vec<Death>, told: Told) -> Told {
     let (queue, told) = (Mutex::new(deaths), Mutex::new(told));
     Reference::beside(|reference| {
         thread::scope(|scope| {
@@ -322,11 +314,67 @@ fn every_fault_that_this_machine_allows_goes_with_its_runner_at_any_instant() {
             }
         });
     });
-    let told = told.into_inner().expect("no panic");
+    told.into_inner().expect("no panic")
+}
+
+#[test]
+fn every_fault_that_this_machine_allows_goes_with_its_runner_at_any_instant() {
+    let mut dice = dice("every");
+    let (mut allowed, mut told) = (Vec::new(), BTreeMap::new());
+    for case in CASES {
+        match Scene::new(case).refused() {
+            None => allowed.push(case),
+            Some(why) => {
+                println!("{} is not allowed here: {why}", case.kind);
+                told.insert(case.kind, table::Healing::NotHere);
+            }
+        }
+    }
+    assert!(allowed.len() >= 6, "only {} kinds are allowed", allowed.len());
+    let total = u64::try_from(allowed.len()).expect("a few");
+    let total = if instants(1) > 1 { 300 } else { 40_u64 }.saturating_sub(total);
+    let mut deaths: Vec<Death> = (0..total).map(|n| random(n, &allowed, &mut dice)).collect();
+    deaths.extend(allowed.iter().map(|case| Death { case, at: None, signal: Signal::KILL }));
+    let told = all_die(deaths, told);
     let mut text = String::new();
     for line in table::lines(CASES, &told) {
         writeln!(text, "{line}").expect("a String takes it");
     }
     println!("{text}");
     table::bless(&text);
+}
+
+/// What every group passes on to those below it.
+fn passed_on(group: &Path, all: &mut BTreeMap<PathBuf, String>) {
+    let text = fs::read_to_string(group.join("cgroup.subtree_control")).expect("version 2");
+    all.insert(group.to_owned(), text);
+    let below = fs::read_dir(group).expect("a group").flatten();
+    for it in below.filter(|it| it.file_type().is_ok_and(|it| it.is_dir())) {
+        passed_on(&it.path(), all);
+    }
+}
+
+#[test]
+fn in_groups_of_version_2_every_fault_goes_with_its_runner() {
+    if !in_machine("control groups of version 2, with every controller") {
+        return;
+    }
+    let root = Path::new("/sys/fs/cgroup");
+    let (mut before, mut after) = (BTreeMap::new(), BTreeMap::new());
+    passed_on(root, &mut before);
+    let kinds = ["cpu_throttle", "io_throttle", "memory_limit"];
+    let cases: Vec<_> = CASES.iter().filter(|it| kinds.contains(&it.kind)).collect();
+    for it in &cases {
+        assert_eq!(Scene::new(it).refused(), None);
+    }
+    let mut dice = dice("version 2");
+    let mut deaths: Vec<_> = (0..12).map(|n| random(n, &cases, &mut dice)).collect();
+    deaths.extend(cases.iter().map(|case| Death { case, at: None, signal: Signal::KILL }));
+    let told = all_die(deaths, BTreeMap::new());
+    for line in table::lines(CASES, &told).iter().filter(|it| kinds.iter().any(|k| it.contains(k)))
+    {
+        println!("{line}");
+    }
+    passed_on(root, &mut after);
+    assert_eq!(before, after, "groups pass on what they passed on");
 }

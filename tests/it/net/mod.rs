@@ -7,3 +7,4 @@ mod connections;
 mod names;
 mod packets;
 mod rate;
+mod waiting;

@@ -121,7 +121,7 @@ fn what_is_late_is_late_by_what_was_asked_for_and_whole() {
         });
         let before = round(at, 8, PATIENCE).expect("all comes back");
         let fault = format!(
-            "network_delay: {{ delay: 60ms, traffic: {{ address: '{at}', direction: both }} }}"
+            "network_delay: {{ delay: 60ms, by: relay, traffic: {{ address: '{at}', direction: both }} }}"
         );
         let it = Standing::begin(&fault, || {
             round(at, 8, PATIENCE).expect("all comes back");

@@ -132,6 +132,6 @@ fn read(it: &[u8]) -> Option<Queue> {
 }
 
 /// Text as C has it.
-fn text(bytes: &[u8]) -> String {
+pub(super) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).trim_end_matches('\0').to_owned()
 }

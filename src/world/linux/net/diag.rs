@@ -67,7 +67,7 @@ fn request(family: u8, states: u32, place: &[u8]) -> Vec<u8> {
 }
 
 fn open() -> Result<Socket, HostError> {
-    Socket::open(SOCK_DIAG).map_err(|why| match why {
+    Socket::open(Some(SOCK_DIAG)).map_err(|why| match why {
         Errno::PROTONOSUPPORT => {
             HostError::os("list connections", "this kernel lacks CONFIG_INET_DIAG")
         }

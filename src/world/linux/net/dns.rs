@@ -73,7 +73,7 @@ pub fn hold(table: &Table, lie: Lie) -> Result<Infallible, String> {
     let liar = Rc::new(Liar { lie, counts: Cell::default(), open: Semaphore::new(OPEN_MAX) });
     LocalSet::new().block_on(&door::runtime()?, async {
         let opened = Door::open().await?;
-        let conntrack = Socket::open(netlink::NETFILTER)
+        let conntrack = Socket::open(Some(netlink::NETFILTER))
             .map_err(|why| format!("could not open a netlink socket: {why}"))?;
         can_look_up(&conntrack)?;
         let conntrack = Rc::new(conntrack);

@@ -7,11 +7,11 @@ use std::net::IpAddr;
 
 use crate::world::{
     linux::net::netlink::Attrs,
-    net::{Harm, Network, Packets, Protocol},
+    net::{Harm, Network, Packets, Protocol, Wait},
 };
 
 /// Which rules a table has: those of `inet` chains, or those of devices.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Family {
     /// `NFPROTO_INET`.
     Inet,
@@ -44,6 +44,7 @@ impl Expr {
             "limit" => "CONFIG_NFT_LIMIT",
             "reject" => "CONFIG_NFT_REJECT_INET",
             "redir" => "CONFIG_NFT_REDIR",
+            "fwd" => "CONFIG_NFT_FWD_NETDEV",
             "socket" => "CONFIG_NFT_SOCKET and CONFIG_SOCK_CGROUP_DATA",
             _ => "CONFIG_NF_TABLES",
         }
@@ -112,11 +113,29 @@ impl Expr {
         Self { name: "reject", data: Attrs::new().be32(1, how).raw(2, &[code]) }
     }
 
+    /// A value into the register.
+    fn value(it: &[u8]) -> Self {
+        let data = Attrs::new().be32(1, 1).nest(2, &Attrs::new().raw(1, it));
+        Self { name: "immediate", data }
+    }
+
     /// Leads to the port in the register.
     fn redirect(port: u16) -> [Self; 2] {
-        let value = Attrs::new().raw(1, &port.to_be_bytes());
-        let data = Attrs::new().be32(1, 1).nest(2, &value);
-        [Self { name: "immediate", data }, Self { name: "redir", data: Attrs::new().be32(1, 1) }]
+        let redirect = Self { name: "redir", data: Attrs::new().be32(1, 1) };
+        [Self::value(&port.to_be_bytes()), redirect]
+    }
+
+    /// Names the class of the queue that it will be put in (`NFT_META_PRIORITY`).
+    fn classify(class: u16) -> [Self; 2] {
+        let class = u32::from(Wait::MAJOR) << 16 | u32::from(class);
+        let set = Self { name: "meta", data: Attrs::new().be32(2, 2).be32(3, 1) };
+        [Self::value(&class.to_ne_bytes()), set]
+    }
+
+    /// Hands it to a device, by the device's number.
+    fn forward(device: u32) -> [Self; 2] {
+        let forward = Self { name: "fwd", data: Attrs::new().be32(1, 1) };
+        [Self::value(&device.to_ne_bytes()), forward]
     }
 
     /// The cgroup of the packet's socket, at a depth below the root, into the register.
@@ -253,7 +272,7 @@ fn harmed(harm: Harm, carried: Option<u8>) -> Vec<Expr> {
     match harm {
         Harm::Lose(share) if share < 10_000 => all.extend(Expr::chance(share)),
         Harm::Limit { rate, burst } => all.push(Expr::over(rate, burst)),
-        Harm::Lose(_) | Harm::Refuse | Harm::Redirect { .. } => {}
+        Harm::Lose(_) | Harm::Refuse | Harm::Redirect { .. } | Harm::Wait { .. } => {}
     }
     all.push(Expr::count(HARMED));
     match harm {
@@ -261,6 +280,8 @@ fn harmed(harm: Harm, carried: Option<u8>) -> Vec<Expr> {
         Harm::Refuse if carried == Some(TCP) => all.push(Expr::refuse(1, 0)),
         Harm::Refuse => all.push(Expr::refuse(2, 3)),
         Harm::Redirect { port, .. } => all.extend(Expr::redirect(port)),
+        Harm::Wait { through: Some(device), .. } => all.extend(Expr::forward(device)),
+        Harm::Wait { class, through: None } => all.extend(Expr::classify(class)),
     }
     all
 }

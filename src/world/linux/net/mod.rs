@@ -10,10 +10,11 @@ mod netlink;
 pub mod nft;
 pub mod question;
 pub mod relay;
+mod waiting;
 
 use crate::world::{
     host::{HostError, Sent},
-    net::{Connection, Net, Table},
+    net::{Connection, Direction, Net, Network, Roads, Table, Wait, Waited},
 };
 
 /// This machine's network, or the network namespace that this process is in.
@@ -46,5 +47,20 @@ impl Net for LinuxNet {
 
     fn queues(&self) -> Result<Vec<String>, HostError> {
         census::queues()
+    }
+    fn roads(&self, way: Direction, network: Option<Network>) -> Result<Roads, HostError> {
+        waiting::roads(way, network)
+    }
+
+    fn make_wait(&self, it: &Wait) -> Result<(), HostError> {
+        waiting::make(it)
+    }
+
+    fn waited(&self, it: &Wait) -> Result<Option<Waited>, HostError> {
+        waiting::seen(it)
+    }
+
+    fn end_wait(&self, it: &Wait) -> Result<(), HostError> {
+        waiting::end(it)
     }
 }

@@ -16,6 +16,8 @@ use crate::world::netlink::{DONE, ERROR, HEAD, attributes};
 
 /// `NLM_F_ACK`: say that it was done.
 pub(super) const ACK: u16 = 4;
+/// `NLM_F_EXCL`: only if there is none yet.
+pub(super) const NEW: u16 = 0x200;
 /// `NLM_F_CREATE`.
 pub(super) const CREATE: u16 = 0x400;
 /// `NLM_F_APPEND`.
@@ -55,6 +57,11 @@ impl Attrs {
         self.raw(kind, &it.to_be_bytes())
     }
 
+    /// A number, as the machine has it.
+    pub(super) fn ne32(self, kind: u16, it: u32) -> Self {
+        self.raw(kind, &it.to_ne_bytes())
+    }
+
     /// A long number, big end first.
     pub(super) fn be64(self, kind: u16, it: u64) -> Self {
         self.raw(kind, &it.to_be_bytes())
@@ -83,10 +90,10 @@ pub(super) fn attr(bytes: &[u8], kind: u16) -> Option<&[u8]> {
 pub(super) struct Socket(OwnedFd);
 
 impl Socket {
-    /// Opens one.
-    pub(super) fn open(protocol: Protocol) -> Result<Self, Errno> {
+    /// Opens one; without a protocol it is about devices and routes.
+    pub(super) fn open(protocol: Option<Protocol>) -> Result<Self, Errno> {
         let flags = SocketFlags::CLOEXEC;
-        let it = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(protocol))?;
+        let it = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, protocol)?;
         bind(&it, &SocketAddrNetlink::new(0, 0))?;
         Ok(Self(it))
     }

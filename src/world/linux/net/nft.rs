@@ -15,6 +15,7 @@ use crate::world::{
             devices,
             expr::{self, Expr, Family, HARMED, SEEN, Way},
             netlink::{ACK, APPEND, Attrs, CREATE, Message, Socket, attr},
+            waiting,
         },
     },
     net::{Direction, Exit, Harm, Table},
@@ -46,12 +47,19 @@ pub struct Owned {
 
 /// One chain, and where it is hooked in.
 struct Chain {
+    name: &'static str,
     family: Family,
     way: Way,
     kind: &'static str,
     hook: u32,
     priority: i32,
+    /// The devices that it is hooked in at, if not at all by which packets leave.
+    devices: Option<Vec<String>>,
+    harm: Harm,
 }
+
+/// The loopback device: what leaves by it comes by it, too.
+const LOOPBACK: &str = "lo";
 
 impl Family {
     /// `NFPROTO_*`.
@@ -68,42 +76,58 @@ impl Chain {
     /// if the network had lost it.
     fn all(table: &Table) -> Vec<Self> {
         let nat = matches!(table.harm, Harm::Redirect { .. });
-        let inet = |way, hook, priority| {
+        let inet = |name, way, hook, priority| {
             let (kind, priority) = if nat { ("nat", -100) } else { ("filter", priority) };
-            Self { family: Family::Inet, way, kind, hook, priority }
+            let (family, devices, harm) = (Family::Inet, None, table.harm);
+            Self { name, family, way, kind, hook, priority, devices, harm }
         };
-        let comes = inet(Way::Comes, 0, -300);
         let leaves = match table.exit {
-            Exit::Device if !nat => Self {
-                family: Family::Netdev,
-                way: Way::Leaves,
-                kind: "filter",
-                hook: 1,
-                priority: 0,
-            },
-            Exit::Device | Exit::Socket => inet(Way::Leaves, 3, 0),
+            Exit::Device if !nat => Self::at_devices("out", Way::Leaves, (1, None), table.harm),
+            Exit::Device | Exit::Socket => inet("out", Way::Leaves, 3, 0),
+        };
+        let comes = match table.harm {
+            Harm::Wait { class, .. } => Self::waits(table, class),
+            _ => vec![inet("in", Way::Comes, 0, -300)],
         };
         match table.direction {
-            Direction::In => vec![comes],
+            Direction::In => comes,
             Direction::Out => vec![leaves],
-            Direction::Both => vec![comes, leaves],
+            Direction::Both => comes.into_iter().chain([leaves]).collect(),
         }
     }
 
-    fn name(&self) -> &'static str {
-        match self.way {
-            Way::Comes => "in",
-            Way::Leaves => "out",
-        }
+    /// What comes by the loopback device waits as it leaves there; what comes from elsewhere is
+    /// handed to a device of ours, where it waits as it leaves.
+    fn waits(table: &Table, class: u16) -> Vec<Self> {
+        let loopback = Some(vec![LOOPBACK.to_owned()]);
+        let back = Self::at_devices("back", Way::Comes, (1, loopback), table.harm);
+        let inlet = table.inlet.as_ref().map(|(inlet, devices)| {
+            // While it is only rehearsed there is no such device yet.
+            let through = Some(waiting::number_of(inlet).unwrap_or(1));
+            let harm = Harm::Wait { class, through };
+            Self::at_devices("in", Way::Comes, (0, Some(devices.clone())), harm)
+        });
+        inlet.into_iter().chain([back]).collect()
     }
 
-    fn attrs(&self, table: &str, devices: &[String]) -> Attrs {
+    fn at_devices(
+        name: &'static str,
+        way: Way,
+        (hook, devices): (u32, Option<Vec<String>>),
+        harm: Harm,
+    ) -> Self {
+        let (family, kind, priority) = (Family::Netdev, "filter", 0);
+        Self { name, family, way, kind, hook, priority, devices, harm }
+    }
+
+    fn attrs(&self, table: &str, exits: &[String]) -> Attrs {
         let mut at = Attrs::new().be32(1, self.hook).raw(2, &self.priority.to_be_bytes());
         if self.family == Family::Netdev {
+            let devices = self.devices.as_deref().unwrap_or(exits);
             let list = devices.iter().fold(Attrs::new(), |list, it| list.text(1, it));
             at = at.nest(4, &list);
         }
-        Attrs::new().text(1, table).text(3, self.name()).nest(4, &at).text(7, self.kind)
+        Attrs::new().text(1, table).text(3, self.name).nest(4, &at).text(7, self.kind)
     }
 }
 
@@ -148,9 +172,9 @@ impl Batch {
         for chain in chains {
             it.add(chain.family, NEW_CHAIN, 0, &chain.attrs(&table.name, &devices));
             let at = (chain.family, chain.way);
-            for rule in expr::rules(at, &table.packets, cgroup, table.harm) {
+            for rule in expr::rules(at, &table.packets, cgroup, chain.harm) {
                 let list = rule.iter().fold(Attrs::new(), |list, it| list.nest(1, &it.attrs()));
-                let body = Attrs::new().text(1, &table.name).text(2, chain.name());
+                let body = Attrs::new().text(1, &table.name).text(2, chain.name);
                 it.add(chain.family, NEW_RULE, APPEND, &body.nest(4, &list));
             }
         }
@@ -165,6 +189,7 @@ impl Batch {
 
 fn families(chains: &[Chain]) -> Vec<Family> {
     let mut all: Vec<Family> = chains.iter().map(|it| it.family).collect();
+    all.sort();
     all.dedup();
     all
 }
@@ -232,7 +257,7 @@ pub(super) fn rehearse(table: &Table) -> Result<(), HostError> {
 
 /// Opens a socket whose tables die with it.
 pub(super) fn open() -> Result<Socket, HostError> {
-    Socket::open(netlink::NETFILTER).map_err(|why| match why {
+    Socket::open(Some(netlink::NETFILTER)).map_err(|why| match why {
         Errno::PROTONOSUPPORT => lacks("CONFIG_NETFILTER_NETLINK and CONFIG_NF_TABLES"),
         why => HostError::os("open a netlink socket", why),
     })
@@ -263,7 +288,7 @@ fn missing(socket: &Socket, table: &Table) -> Option<HostError> {
         }
         let cgroup = Some(expr::Cgroup { id: 1, depth: 1 });
         let at = (chain.family, chain.way);
-        for it in expr::rules(at, &table.packets, cgroup, table.harm).iter().flatten() {
+        for it in expr::rules(at, &table.packets, cgroup, chain.harm).iter().flatten() {
             if !tried(&|batch| alone(batch, &chain, table, (it, &devices))).is_err_and(unknown) {
                 continue;
             }
@@ -281,7 +306,7 @@ fn alone(batch: &mut Batch, chain: &Chain, table: &Table, (it, devices): (&Expr,
         batch.add(chain.family, NEW_OBJECT, 0, &counts.nest(4, &Attrs::new()));
     }
     batch.add(chain.family, NEW_CHAIN, 0, &chain.attrs(&table.name, devices));
-    let body = Attrs::new().text(1, &table.name).text(2, chain.name());
+    let body = Attrs::new().text(1, &table.name).text(2, chain.name);
     let body = body.nest(4, &Attrs::new().nest(1, &it.attrs()));
     batch.add(chain.family, NEW_RULE, APPEND, &body);
 }
@@ -293,6 +318,7 @@ fn unknown(why: Errno) -> bool {
 
 fn option(chain: &Chain) -> &'static str {
     match (chain.family, chain.kind) {
+        (Family::Netdev, _) if chain.hook == 0 => "CONFIG_NF_TABLES_NETDEV",
         (Family::Netdev, _) => "CONFIG_NF_TABLES_NETDEV and CONFIG_NETFILTER_EGRESS (Linux 5.16)",
         (Family::Inet, "nat") => "CONFIG_NFT_NAT",
         (Family::Inet, _) => "CONFIG_NF_TABLES_INET",
@@ -336,6 +362,8 @@ mod tests {
         assert_eq!(needs(Harm::Limit { rate: 1, burst: 1 }), ["CONFIG_NFT_LIMIT"]);
         assert_eq!(needs(Harm::Refuse), ["CONFIG_NFT_REJECT_INET"]);
         assert_eq!(needs(Harm::Redirect { port: 1, mark: 1 }), ["CONFIG_NFT_REDIR"]);
+        assert_eq!(needs(Harm::Wait { class: 1, through: None }), [""; 0]);
+        assert_eq!(needs(Harm::Wait { class: 1, through: Some(1) }), ["CONFIG_NFT_FWD_NETDEV"]);
         let said = lacks("CONFIG_NFT_LIMIT").to_string();
         assert_eq!(said, "could not filter packets: this kernel lacks CONFIG_NFT_LIMIT");
     }
