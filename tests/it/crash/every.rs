@@ -23,8 +23,10 @@ use super::{
     starved::{Promise, Reference},
     table,
 };
-use crate::beside::in_machine;
-use crate::ground::{Ground, args, processes, send, wait, within};
+use crate::{
+    beside::{in_machine, is_machine},
+    ground::{Ground, args, processes, send, wait, within},
+};
 
 /// What the kernel holds is gone so soon after the runner's death on an idle machine, and what the
 /// guardian holds; a busy one is allowed what a reference was kept waiting meanwhile.
@@ -273,6 +275,8 @@ impl Death {
     /// What is promised of it.
     fn promise(&self) -> Promise {
         let (lease, limit) = match (self.signal, self.case.who) {
+            // A processor that is emulated keeps no promise of time; that it is healed is held.
+            _ if is_machine() => (Duration::ZERO, PATIENCE),
             (Signal::STOP, _) => (LEASE, GUARDIAN_MAX),
             (_, "kernel") => (Duration::ZERO, KERNEL_MAX),
             (_, _) => (Duration::ZERO, GUARDIAN_MAX),
@@ -287,12 +291,12 @@ fn random(n: u64, of: &[&'static Case], dice: &mut Dice) -> Death {
         [Signal::KILL, Signal::TERM, Signal::INT, Signal::HUP, Signal::STOP];
     let number = |it: u64| usize::try_from(it).expect("it is small");
     Death {
-        case: of[number(n) % of.len()],
+        case: of.iter().cycle().nth(number(n)).expect("some are allowed"),
         at: Some(match n % 2 {
             0 => Instants::AfterStart(Duration::from_millis(dice.below(600))),
             _ => Instants::AfterFact(dice.below(5), Duration::from_micros(dice.below(3_000))),
         }),
-        signal: SIGNALS[number(dice.below(5))],
+        signal: *SIGNALS.iter().cycle().nth(number(dice.below(5))).expect("one of them"),
     }
 }
 
