@@ -269,7 +269,10 @@ impl HeldTable {
         world: &World,
     ) -> Result<Self, Refusal> {
         let name = Table::name_of(&world.mark);
-        let mut table = Table { name, packets, direction, exit, harm, inlet: None };
+        Self::rehearsed(Table { name, packets, direction, exit, harm, inlet: None }, world)
+    }
+
+    fn rehearsed(mut table: Table, world: &World) -> Result<Self, Refusal> {
         if let Err(why) = world.net.rehearse(&table) {
             // An older kernel can meet at the socket what it cannot meet at the device.
             table.exit = Exit::Socket;
@@ -284,9 +287,10 @@ impl HeldTable {
         let (name, exit) = (Table::name_of(&world.mark), traffic.exit(harm));
         let packets = traffic.packets(world)?;
         let inlet = it.inlet.clone().map(|inlet| (inlet, it.roads.entries.clone()));
-        let table = Table { name, packets, direction: traffic.direction, exit, harm, inlet };
-        world.net.rehearse(&table)?;
-        Ok(Self { children: Held::of(world), table })
+        Self::rehearsed(
+            Table { name, packets, direction: traffic.direction, exit, harm, inlet },
+            world,
+        )
     }
 
     /// What a person must know of it before.
