@@ -89,8 +89,8 @@ fn what_the_witness_wrote_before_anybody_wrote_that_down_is_not_written_again() 
     fs::create_dir(ground.path().join("kept")).unwrap();
     let text = "title: t\nobjectives: { rto: 1h, lost_writes: 0 }\n\
         witness: { directory: { path: GROUND/kept } }\nphases:\n  - phase: load\n    steps:\n      \
-    let whole = bytes.split_inclusive(|it| *it == b'\n').take(lines);
-    let whole: usize = whole.map(<[u8]>::len).sum();
+        - witness: start\n      \
+        - gate: { question: on?, timeout: 10m, on_timeout: abort }\n        \
         name: go on\n      - witness: read_back\n";
     let file = ground.file("t.yaml", text).display().to_string();
     let mut runner = play(&ground, &[&file]);
@@ -102,7 +102,8 @@ fn what_the_witness_wrote_before_anybody_wrote_that_down_is_not_written_again() 
     let journal = ground.state().join("runs").join(&run).join("journal.jsonl");
     let bytes = fs::read(&journal).unwrap();
     let lines = entries.iter().position(writes).unwrap();
-    let whole: usize = bytes.split_inclusive(|it| *it == b'\n').take(lines).map(<[u8]>::len).sum();
+    let whole = bytes.split_inclusive(|it| *it == b'\n').take(lines);
+    let whole: usize = whole.map(<[u8]>::len).sum();
     assert_eq!(chain::read(&bytes[..whole]).unwrap().entries.len(), lines);
     fs::write(&journal, &bytes[..whole]).unwrap();
     let mut runner = resume(&ground);
