@@ -1,12 +1,14 @@
 //! A drill's course: its questions to people, and going on after its runner vanished.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod anew;
 mod answers;
 mod clocks;
 mod kept;
 mod people;
 mod resumed;
 mod told;
+mod undone;
 
 use std::{process::Child, time::Duration};
 
