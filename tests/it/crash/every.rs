@@ -6,7 +6,7 @@ use std::{
     fs,
     net::TcpListener,
     os::unix::fs::MetadataExt as _,
-    path::Path,
+    path::{Path, PathBuf},
     process::Child,
     sync::Mutex,
     thread,
@@ -15,7 +15,7 @@ use std::{
 
 use holdfast::{
     journal::entry::Fact,
-    world::{linux::net::LinuxNet, net::Net as _},
+    world::{dice::Dice, linux::net::LinuxNet, net::Net as _},
 };
 use rustix::process::Signal;
 
@@ -28,6 +28,7 @@ use super::{
     table,
 };
 use crate::{
+    beside::in_machine,
     ground::{Ground, args, processes, send, wait, within},
     net::bench::alone,
 };
@@ -346,11 +347,54 @@ impl Death {
     }
 }
 
-/// Kills runners of these faults at so many instants, so many at a time, and each once when it
-/// stands; keeps what healing took.
-fn die_all(name: &str, cases: &'static [Case], (few, many): (u64, u64), at_a_time: u32) {
-    let mut dice = dice(name);
-    let (mut allowed, mut told) = (Vec::new(), BTreeMap::new());
+/// Any of them, at any instant, by any signal.
+fn random(n: u64, of: &[&'static Case], dice: &mut Dice) -> Death {
+    const SIGNALS: [Signal; 5] =
+        [Signal::KILL, Signal::TERM, Signal::INT, Signal::HUP, Signal::STOP];
+    let number = |it: u64| usize::try_from(it).expect("it is small");
+    Death {
+        case: of.get(number(n) % of.len()).expect("one of them"),
+        at: Some(match n % 2 {
+            0 => Instants::AfterStart(Duration::from_millis(dice.below(600))),
+            _ => Instants::AfterFact(dice.below(5), Duration::from_micros(dice.below(3_000))),
+        }),
+        signal: *SIGNALS.get(number(dice.below(5))).expect("one of them"),
+    }
+}
+
+type Told = BTreeMap<&'static str, table::Healing>;
+
+/// Plays so many of these out, so many at a time, and each once when it stands; adds what healing
+/// took.
+fn all_die(
+    (cases, mut told): (&[&'static Case], Told),
+    (total, at_a_time): (u64, u32),
+    dice: &mut Dice,
+) -> Told {
+    let rest = total.saturating_sub(u64::try_from(cases.len()).expect("a few"));
+    let mut deaths: Vec<Death> = (0..rest).map(|n| random(n, cases, dice)).collect();
+    deaths.extend(cases.iter().map(|case| Death { case, at: None, signal: Signal::KILL }));
+    let (queue, took) = (Mutex::new(deaths), Mutex::new(Told::new()));
+    Reference::beside(|reference| {
+        thread::scope(|scope| {
+            for _ in 0..at_a_time {
+                scope.spawn(|| {
+                    while let Some(it) = { queue.lock().expect("no panic").pop() } {
+                        let Some(time) = it.die(reference) else { continue };
+                        let mut took = took.lock().expect("no panic");
+                        took.insert(it.case.kind, table::Healing::Took(time));
+                    }
+                });
+            }
+        });
+    });
+    told.extend(took.into_inner().expect("no panic"));
+    told
+}
+
+/// Those of these faults that this machine allows, and what is told of the others.
+fn allowed(cases: &'static [Case]) -> (Vec<&'static Case>, Told) {
+    let (mut allowed, mut told) = (Vec::new(), Told::new());
     for case in cases {
         match Scene::new(case).refused() {
             None => allowed.push(case),
@@ -361,51 +405,69 @@ fn die_all(name: &str, cases: &'static [Case], (few, many): (u64, u64), at_a_tim
         }
     }
     assert!(allowed.len() * 3 > cases.len(), "only {} kinds are allowed", allowed.len());
-    let signals = [Signal::KILL, Signal::TERM, Signal::INT, Signal::HUP, Signal::STOP];
-    let number = |it: u64| usize::try_from(it).expect("it is small");
-    let random = |n: u64| Death {
-        case: allowed.get(number(n) % allowed.len()).expect("one of them"),
-        at: Some(match n % 2 {
-            0 => Instants::AfterStart(Duration::from_millis(dice.below(600))),
-            _ => Instants::AfterFact(dice.below(5), Duration::from_micros(dice.below(3_000))),
-        }),
-        signal: *signals.get(number(dice.below(5))).expect("one of them"),
-    };
-    let total = u64::try_from(allowed.len()).expect("a few");
-    let total = if instants(1) > 1 { many } else { few }.saturating_sub(total);
-    let mut deaths: Vec<Death> = (0..total).map(random).collect();
-    deaths.extend(allowed.iter().map(|case| Death { case, at: None, signal: Signal::KILL }));
-    let (queue, told) = (Mutex::new(deaths), Mutex::new(told));
-    Reference::beside(|reference| {
-        thread::scope(|scope| {
-            for _ in 0..at_a_time {
-                scope.spawn(|| {
-                    while let Some(it) = { queue.lock().expect("no panic").pop() } {
-                        let Some(took) = it.die(reference) else { continue };
-                        let mut told = told.lock().expect("no panic");
-                        told.insert(it.case.kind, table::Healing::Took(took));
-                    }
-                });
-            }
-        });
-    });
-    let told = told.into_inner().expect("no panic");
+    (allowed, told)
+}
+
+/// Prints a table of them, and keeps it if that was asked for.
+fn tell(cases: &[Case], told: &Told) {
     let mut text = String::new();
-    for line in table::lines(cases, &told) {
+    for line in table::lines(cases, told) {
         writeln!(text, "{line}").expect("a String takes it");
     }
     println!("{text}");
     table::bless(&text);
 }
 
+/// How many deaths; a soak has more.
+fn deaths(few: u64, many: u64) -> u64 {
+    if instants(1) > 1 { many } else { few }
+}
+
 #[test]
 fn every_fault_that_this_machine_allows_goes_with_its_runner_at_any_instant() {
-    die_all("every", CASES, (40, 300), 4);
+    let (cases, told) = allowed(CASES);
+    tell(CASES, &all_die((&cases, told), (deaths(40, 300), 4), &mut dice("every")));
 }
 
 #[test]
 fn every_fault_of_a_network_goes_with_its_runner_at_any_instant() {
     const TEST: &str = "crash::every::every_fault_of_a_network_goes_with_its_runner_at_any_instant";
-    // One at a time: all of them see the same network.
-    alone(TEST, || die_all("network", OF_A_NETWORK, (15, 100), 1));
+    alone(TEST, || {
+        let (cases, told) = allowed(OF_A_NETWORK);
+        // One at a time: all of them see the same network.
+        let total = deaths(15, 100);
+        tell(OF_A_NETWORK, &all_die((&cases, told), (total, 1), &mut dice("network")));
+    });
+}
+
+/// What every group passes on to those below it.
+fn passed_on(group: &Path, all: &mut BTreeMap<PathBuf, String>) {
+    let text = fs::read_to_string(group.join("cgroup.subtree_control")).expect("version 2");
+    all.insert(group.to_owned(), text);
+    let below = fs::read_dir(group).expect("a group").flatten();
+    for it in below.filter(|it| it.file_type().is_ok_and(|it| it.is_dir())) {
+        passed_on(&it.path(), all);
+    }
+}
+
+#[test]
+fn in_groups_of_version_2_every_fault_goes_with_its_runner() {
+    if !in_machine("control groups of version 2, with every controller") {
+        return;
+    }
+    let root = Path::new("/sys/fs/cgroup");
+    let (mut before, mut after) = (BTreeMap::new(), BTreeMap::new());
+    passed_on(root, &mut before);
+    let kinds = ["cpu_throttle", "io_throttle", "memory_limit"];
+    let cases: Vec<_> = CASES.iter().filter(|it| kinds.contains(&it.kind)).collect();
+    for it in &cases {
+        assert_eq!(Scene::new(it).refused(), None);
+    }
+    let told = all_die((&cases, Told::new()), (15, 4), &mut dice("version 2"));
+    for line in table::lines(CASES, &told).iter().filter(|it| kinds.iter().any(|k| it.contains(k)))
+    {
+        println!("{line}");
+    }
+    passed_on(root, &mut after);
+    assert_eq!(before, after, "groups pass on what they passed on");
 }
