@@ -4,12 +4,15 @@
 //! (cgroup v2, where a group with members has no groups below). Going back moves whoever is in
 //! there, its children too, to where the target came from, and removes the group.
 
+pub mod lent;
+
 use std::{collections::BTreeSet, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     action::{Failure, Refusal, quoted},
+    group::lent::Lent,
     journal::census::Trace,
     world::{
         World,
@@ -43,6 +46,8 @@ struct Moved {
 pub struct Groups {
     version: Version,
     moved: Vec<Moved>,
+    #[serde(default, skip_serializing_if = "Lent::is_empty")]
+    lent: Lent,
 }
 
 impl Groups {
@@ -59,7 +64,7 @@ impl Groups {
                  (CONFIG_CGROUPS, cgroup_no_v1, cgroup.controllers)"
             )));
         };
-        let mut moved = Vec::new();
+        let (mut moved, mut lent) = (Vec::new(), Lent::of(controller));
         for (n, it) in targets.iter().enumerate() {
             let own = own_group(&read(&format!("/proc/{}/cgroup", it.id.pid))?, controller, &mount);
             let Some(own) = own else {
@@ -76,24 +81,25 @@ impl Groups {
                     "{above} may not be written: run as root, or have the group delegated"
                 )));
             }
-            let on = mount.version == Version::V1
-                || read(&format!("{above}/cgroup.subtree_control"))?
-                    .split_ascii_whitespace()
-                    .any(|it| it == controller);
-            if !on {
-                return Err(Refusal::NotReady(format!(
-                    "{above}/cgroup.subtree_control does not have `{controller}`"
-                )));
-            }
-            let to = format!("{above}/holdfast-{}-{n}", world.mark.replace('/', "-"));
+            let passed = match mount.version {
+                Version::V1 => String::new(),
+                Version::V2 => lent.for_those_below((&mount.point, &above), world)?,
+            };
+            let mark = world.mark.replace('/', "-");
+            let to = format!("{above}/holdfast-{mark}-{n}{passed}");
             moved.push(Moved { who: it.id.clone(), from, to });
         }
-        Ok(Self { version: mount.version, moved })
+        Ok(Self { version: mount.version, moved, lent })
     }
 
     /// Which kind they are.
     pub fn version(&self) -> Version {
         self.version
+    }
+
+    /// How many there are: one a target.
+    pub fn count(&self) -> usize {
+        self.moved.len()
     }
 
     /// How a person goes back.
@@ -105,18 +111,23 @@ impl Groups {
                  rmdir {to}"
             )
         };
-        self.moved.iter().map(one).collect()
+        self.moved.iter().map(one).chain(self.lent.by_hand()).collect()
     }
 
     /// What of them could be left.
     pub fn traces(&self) -> Vec<Trace> {
-        self.moved.iter().map(|it| Trace::Group(it.to.clone())).collect()
+        let groups = self.moved.iter().map(|it| Trace::Group(it.to.clone()));
+        groups.chain(self.lent.traces()).collect()
     }
 
     /// Makes the groups, says `knobs` to each (file and word), and moves the targets in.
     pub fn confine(&self, knobs: &[(&str, String)], world: &World) -> Result<(), Failure> {
+        // The groups stand first: they show that something of ours is to be gone back on.
         for it in &self.moved {
             world.host.make_folder(&it.to)?;
+        }
+        self.lent.turn_on(world)?;
+        for it in &self.moved {
             for (file, word) in knobs {
                 world.host.set(&format!("{}/{file}", it.to), word)?;
             }
@@ -159,6 +170,16 @@ impl Groups {
 
     /// Moves everybody back, and removes the groups.
     pub async fn release(&self, world: &World) -> Result<(), Failure> {
+        let own: BTreeSet<&str> = self.moved.iter().map(|it| it.to.as_str()).collect();
+        let mut began = false;
+        for it in &own {
+            began |= world.host.names(it)?.is_some();
+        }
+        // Without any of them nothing was turned on, or all was turned off; if it is on, it is so
+        // for somebody else.
+        if began {
+            self.lent.turn_off(&own, world)?;
+        }
         for it in &self.moved {
             let mut looks = 0;
             loop {
@@ -233,6 +254,9 @@ fn own_group(text: &str, controller: &str, mount: &Mount) -> Option<String> {
         };
         ours.then_some(path)
     })?;
+    if path.split('/').any(|it| it == "..") {
+        return None; // It is outside of what this process sees (cgroup_namespaces(7)).
+    }
     let below = match path.strip_prefix(mount.root.as_str()) {
         Some(below) if mount.root != "/" => below,
         Some(_) | None => path,
@@ -271,5 +295,6 @@ mod tests {
         let second = Mount { version: Version::V2, root: "/".to_owned(), ..memory };
         assert_eq!(of("io", &second).as_deref(), Some("/user.slice/x"));
         assert_eq!(own_group("0::/\n", "io", &second).as_deref(), Some(""));
+        assert_eq!(own_group("0::/../x\n", "io", &second), None, "outside of our namespace");
     }
 }

@@ -7,6 +7,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     evidence::say,
+    group::lent::is_passed_on_for_nobody,
     journal::{
         census::{Census, Leftover, Listed, Residue, State, Trace, Watched},
         chain,
@@ -105,6 +106,8 @@ fn look(trace: &Trace, world: &World) -> State {
         Trace::Group(path) => {
             world.host.names(path).map(|it| it.map_or(State::Absent, |_| State::There))
         }
+        Trace::Passed { group, controller } => is_passed_on_for_nobody(group, controller, world)
+            .map(|it| if it { State::There } else { State::Absent }),
         Trace::File { path, .. } => file(path, world),
         Trace::Wait(it) => {
             world.net.waited(it).map(|it| it.map_or(State::Absent, |_| State::There))
@@ -309,6 +312,7 @@ impl Look<'_> {
             ("target", " for standing still", count(|it| matches!(it, Trace::Stopped(_)))),
             ("limit", " of descriptors", count(|it| matches!(it, Trace::Descriptors { .. }))),
             ("group", " of ours", count(|it| matches!(it, Trace::Group(_)))),
+            ("controller", " of groups above ours", count(|it| matches!(it, Trace::Passed { .. }))),
             ("named file", "", count(|it| matches!(it, Trace::File { .. }))),
             ("folder", " for files of ours", count(|it| matches!(it, Trace::Folder(_)))),
             ("queue", " for packets to wait in", count(|it| matches!(it, Trace::Wait(_)))),
@@ -353,7 +357,8 @@ impl Look<'_> {
             self.left(what, by_hand, Some(act.act));
         } else if *was != now && !told.contains(&words) {
             // Before a restart of the machine there was another process of that number.
-            let gone = now == State::Absent && matches!(trace, Trace::Group(_));
+            let gone =
+                now == State::Absent && matches!(trace, Trace::Group(_) | Trace::Passed { .. });
             if !gone {
                 self.said.others.push(format!("{words} was {was}, and is {now}"));
             }

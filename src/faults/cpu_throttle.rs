@@ -119,7 +119,12 @@ impl Action for CpuThrottle {
                 Ok(Effect::NotSeen("a target is not in its group".to_owned()))
             }
             Throttled::Group(groups) => {
-                let held_back: u64 = groups.told("cpu.stat", "nr_throttled ", world)?.iter().sum();
+                // Only a group that has the controller counts how often it held somebody back.
+                let times = groups.told("cpu.stat", "nr_throttled ", world)?;
+                if times.len() < groups.count() {
+                    return Ok(Effect::NotSeen("a group has no quota".to_owned()));
+                }
+                let held_back: u64 = times.iter().sum();
                 Ok(Effect::Seen(format!(
                     "the quota stands; so far it held them back {held_back} times"
                 )))

@@ -42,6 +42,13 @@ pub enum Trace {
     },
     /// A control group of ours.
     Group(String),
+    /// A group that passes a controller on, and nobody below it needs that.
+    Passed {
+        /// Which group.
+        group: String,
+        /// Which controller.
+        controller: String,
+    },
     /// A file that is so.
     File {
         /// Where.
@@ -142,6 +149,9 @@ impl Trace {
                 format!("the limit of descriptors of process {}", who.pid)
             }
             Self::Group(path) => format!("control group {path}"),
+            Self::Passed { group, controller } => {
+                format!("the controller {controller} of those below {group}")
+            }
             Self::File { path, .. } => format!("file {path}"),
             Self::Folder(path) => format!("folder {path}"),
             Self::Wait(it) => {
@@ -161,6 +171,7 @@ impl Trace {
         match (self, was, now) {
             (Self::Stopped(_), State::Runs, State::Stopped)
             | (Self::Group(_) | Self::Wait(_), _, State::There)
+            | (Self::Passed { .. }, State::Absent, State::There)
             | (Self::File { ours: Made::Absent, .. }, State::File { .. }, State::Absent) => true,
             (Self::Descriptors { ours, .. }, _, State::Limit(now_is)) => {
                 now_is == ours && was != now

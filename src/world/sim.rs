@@ -1,6 +1,7 @@
 //! A simulated machine that counts effects and can lose its power at any of them.
 
 mod fabric;
+mod groups;
 mod peers;
 mod wires;
 
@@ -45,6 +46,8 @@ pub struct Machine {
     pub folders: BTreeSet<String>,
     /// The group of each process that was moved to one, by the kind of group and its number.
     pub members: BTreeMap<(String, u32), String>,
+    /// Which group passes which controller on, where control groups are of version 2.
+    pub passed: Option<BTreeSet<(String, String)>>,
     /// How many descriptors a process may open, where it is not the usual number.
     pub limits: BTreeMap<ProcessId, u64>,
     /// Services, and their processes as they are when they run: started again, one is as it was.

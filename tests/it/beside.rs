@@ -85,6 +85,26 @@ pub(crate) fn skipped(why: &str) {
     drop(writeln!(std::io::stderr(), "{said}"));
 }
 
+/// Says that this machine does not allow what a test is about. The emulated one allows everything.
+pub(crate) fn passed_over(why: &str) {
+    let said = format!("passed over, {why}");
+    assert!(!is_machine(), "{said}");
+    drop(writeln!(std::io::stderr(), "{said}"));
+}
+
+fn is_machine() -> bool {
+    std::env::var_os("HOLDFAST_TESTS_MACHINE").is_some()
+}
+
+/// Whether this is the emulated machine that `tests/machine.sh` boots, whose clock may be set and
+/// whose groups are nobody else's. Elsewhere a test says aloud that it is not done.
+pub(crate) fn in_machine(what: &str) -> bool {
+    if !is_machine() {
+        drop(writeln!(std::io::stderr(), "passed over (tests/machine.sh plays it): {what}"));
+    }
+    is_machine()
+}
+
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

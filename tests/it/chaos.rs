@@ -12,6 +12,7 @@ mod residue;
 mod secrets;
 mod tolerances;
 mod unprivileged;
+mod version_2;
 mod web;
 
 use std::{fmt::Write as _, fs, os::unix::process::ExitStatusExt as _};

@@ -7,6 +7,7 @@ mod clocks;
 mod kept;
 mod people;
 mod resumed;
+mod stepped;
 mod told;
 mod undone;
 

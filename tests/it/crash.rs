@@ -7,6 +7,7 @@
 
 mod docker;
 mod every;
+mod lever;
 mod starved;
 mod table;
 

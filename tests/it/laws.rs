@@ -121,6 +121,8 @@ fn starts_without_services() -> Vec<(&'static str, Machine)> {
     for path in words(|it| it.starts_with('/')) {
         files.files.insert(path, b"1\n".to_vec());
     }
+    let mut second = clean();
+    second.passed = Some([("/sys/fs/cgroup/unified".to_owned(), "memory".to_owned())].into());
     let mut all = stopped.clone();
     all.held.clone_from(&held.held);
     all.files.clone_from(&files.files);
@@ -129,6 +131,7 @@ fn starts_without_services() -> Vec<(&'static str, Machine)> {
         ("somebody's process is stopped", stopped),
         ("another run's children live", held),
         ("files are there", files),
+        ("control groups are of version 2", second),
         ("all of it", all),
     ]
 }

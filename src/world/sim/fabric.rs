@@ -1,9 +1,12 @@
-//! The fabric of a simulated machine: one file system, and groups of the first kind (cgroup v1).
+//! The fabric of a simulated machine: one file system, and control groups.
 
 use crate::world::{
     fabric::{Fabric, Facts, Space},
     host::{Host as _, HostError, ProcessId, Sent},
-    sim::{Machine, Sim},
+    sim::{
+        Machine, Sim,
+        groups::{self, GROUPS, kind_of},
+    },
 };
 
 /// Descriptors that a process may open, and the permissions of a file, unless somebody said
@@ -11,14 +14,7 @@ use crate::world::{
 const SOFT: u64 = 1_024;
 const MODE: u32 = 0o644;
 /// The group that a process is in unless somebody moved it.
-const HOME: &str = "/bank";
-/// Where the kernel shows its groups.
-const GROUPS: &str = "/sys/fs/cgroup/";
-const MOUNTS: &str = "\
-30 24 0:26 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu
-31 24 0:27 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory
-32 24 0:28 / /sys/fs/cgroup/blkio rw - cgroup cgroup rw,blkio
-";
+pub(super) const HOME: &str = "/bank.slice/bank";
 
 impl Fabric for Sim {
     fn space(&self, _: &str) -> Result<Space, HostError> {
@@ -101,7 +97,11 @@ impl Fabric for Sim {
     }
 
     fn set(&self, path: &str, text: &str) -> Result<(), HostError> {
+        groups::may_say(&self.machine(), path, text)?;
         self.whole(|machine| {
+            if groups::say(machine, path, text) {
+                return;
+            }
             machine.files.insert(path.to_owned(), text.as_bytes().to_vec());
         })
     }
@@ -155,11 +155,6 @@ impl Fabric for Sim {
     }
 }
 
-/// `cpu` of `/sys/fs/cgroup/cpu/bank`.
-fn kind_of(group: &str) -> &str {
-    group.trim_start_matches(GROUPS).split('/').next().unwrap_or_default()
-}
-
 /// Ends a process: its limits and its place in a group go with it.
 pub(super) fn end(machine: &mut Machine, who: &ProcessId) {
     machine.processes.remove(who);
@@ -172,21 +167,14 @@ pub(super) fn told(machine: &Machine, path: &str) -> Option<String> {
     let fixed = match path {
         "/proc/1/comm" => Some("systemd\n"),
         "/proc/meminfo" => Some("MemTotal: 16777216 kB\nMemAvailable: 12582912 kB\n"),
-        "/proc/self/mountinfo" => Some(MOUNTS),
         "/proc/self/timens_offsets" => Some("monotonic 0 0\nboottime 0 0\n"),
         _ => None,
     };
     if let Some(text) = fixed {
         return Some(text.to_owned());
     }
-    if let Some(group) = path.strip_suffix("/cgroup.procs") {
-        let there = machine.members.iter().filter(|it| it.1 == group);
-        return Some(there.map(|it| it.0.1.to_string() + "\n").collect());
-    }
-    // Whoever is in a group of ours has come to its limit at once.
-    if let Some(group) = path.strip_suffix("/memory.failcnt") {
-        let there = machine.members.values().filter(|it| *it == group);
-        return Some(format!("{}\n", there.count()));
+    if let Some(text) = groups::told(machine, path) {
+        return Some(text);
     }
     let (pid, file) = path.strip_prefix("/proc/")?.split_once('/')?;
     let pid: u32 = pid.parse().ok()?;
@@ -195,14 +183,6 @@ pub(super) fn told(machine: &Machine, path: &str) -> Option<String> {
         "limits" => {
             let soft = machine.limits.get(who).copied().unwrap_or(SOFT);
             Some(format!("Max open files  {soft}  20000  files\n"))
-        }
-        "cgroup" => {
-            let group = |kind: &str| {
-                let moved = machine.members.get(&(kind.to_owned(), pid));
-                let path = moved.and_then(|it| it.strip_prefix(&format!("{GROUPS}{kind}")));
-                format!("1:{kind}:{}\n", path.unwrap_or(HOME))
-            };
-            Some(["cpu", "memory", "blkio"].map(group).concat())
         }
         _ => None,
     }

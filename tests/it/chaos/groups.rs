@@ -17,7 +17,7 @@ use crate::{
 
 /// A victim that runs a script. It is known by its number: its children are for a moment called as
 /// it is.
-fn victim(ground: &mut Ground, script: &str) -> u32 {
+pub(super) fn victim(ground: &mut Ground, script: &str) -> u32 {
     let pid = ground.victim("bash", &["-c", script]);
     ground.file("pid", &pid.to_string());
     pid

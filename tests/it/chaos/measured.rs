@@ -15,6 +15,7 @@ use holdfast::journal::entry::Fact;
 use rustix::{fs::statvfs, process::Signal};
 
 use crate::{
+    beside::passed_over,
     crash::PATIENCE,
     ground::{Done, Ground, args, send, state, ticks, wait, within},
 };
@@ -32,7 +33,7 @@ impl Standing {
         let words = ["chaos", "run", "--dry-run", &file.display().to_string()];
         let dry = ground.run(&words);
         if dry.code != Some(0) {
-            println!("passed over, not allowed here: {}{}", dry.out, dry.err);
+            passed_over(&format!("not allowed here: {}{}", dry.out, dry.err));
             return None;
         }
         let runner = ground.play(&file);
@@ -45,7 +46,8 @@ impl Standing {
         let failed = || self.ground.has(|it| matches!(it, Fact::Failed { .. }));
         assert!(within(PATIENCE, || ready() || failed()), "{fault}");
         if failed() {
-            println!("passed over, it fails here: {:?}", self.ground.journal().1.entries.last());
+            let last = self.ground.journal().1.entries.pop();
+            passed_over(&format!("it fails here: {last:?}"));
             wait(&mut self.runner, PATIENCE);
         }
         ready()
@@ -66,7 +68,7 @@ impl Standing {
 }
 
 /// Processor ticks that `pid` uses in about two seconds, as a share of one processor.
-fn share(pid: u32) -> f64 {
+pub(super) fn share(pid: u32) -> f64 {
     let (from, begun) = (ticks(pid), Instant::now());
     // What is measured is a rate, so the stretch must have a length.
     within(Duration::from_secs(2), || false);

@@ -49,7 +49,7 @@ fn last(undo: &str, beside: &[&str]) -> String {
     )
 }
 
-fn residue(entries: &[Entry]) -> Residue {
+pub(super) fn residue(entries: &[Entry]) -> Residue {
     let found = entries.iter().rev().find_map(|it| match &it.fact {
         Fact::Residue(it) => Some((**it).clone()),
         _ => None,

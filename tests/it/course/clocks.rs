@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// A witness in a folder, a disaster of which somebody is to tell, and a question after it.
-const DRILL: &str = "title: t\nobjectives: { rto: 1m, lost_writes: 0 }\n\
+pub(super) const DRILL: &str = "title: t\nobjectives: { rto: 1m, lost_writes: 0 }\n\
     witness: { directory: { path: GROUND/ledger }, every: 20ms }\nphases:\n  \
     - phase: load\n    steps:\n      - witness: start\n      - pause: 200ms\n  \
     - phase: fault\n    steps:\n      \
@@ -32,7 +32,7 @@ const DRILL: &str = "title: t\nobjectives: { rto: 1m, lost_writes: 0 }\n\
     - phase: switch\n    steps:\n      - command: { run: [mv, GROUND/away, GROUND/ledger] }\n  \
     - phase: verify\n    steps:\n      - pause: 300ms\n      - witness: read_back\n";
 
-fn rows(entries: &[Entry], is: impl Fn(Outcome) -> bool) -> usize {
+pub(super) fn rows(entries: &[Entry], is: impl Fn(Outcome) -> bool) -> usize {
     let rows = entries.iter().filter_map(|it| match &it.fact {
         Fact::Writes { rows } => Some(rows),
         _ => None,
