@@ -1,5 +1,4 @@
 //! What a run showed that was resumed, and what nobody can have seen.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use holdfast::{
     evidence::{
