@@ -19,7 +19,8 @@ virtiofsd=/usr/lib/qemu/virtiofsd
 # processor that is not emulated.
 tests=(
     agent::groups:: chaos::groups:: chaos::version_2:: chaos::measured::a_throttled
-    chaos::residue::a_group_that_bears crash::every::in_groups net::waiting:: targets::
+    chaos::residue::a_group_that_bears crash::every::in_groups net::waiting::
+    scenarios::too_little_memory targets::
 )
 # A clock is everybody's, so these run alone, one after the other.
 alone=(course::stepped::)
@@ -56,10 +57,8 @@ mount -t virtiofs -o ro host /host || trouble 'the guest does not see the files 
 mount -t tmpfs rw /rw; mkdir /rw/upper /rw/work
 mount -t overlay -o lowerdir=/host,upperdir=/rw/upper,workdir=/rw/work root /root ||
     trouble 'the guest could put no layer over the files of its host'
-# The kernel asks for modules by this name.
-[ -e /root/sbin/modprobe ] || ln -s /usr/bin/busybox /root/sbin/modprobe
-mkdir -p /root/lib/modules; rm -rf "/root/lib/modules/$(uname -r)"
-ln -s "$(cat /kept)/kernel/lib/modules/$(uname -r)" /root/lib/modules/
+# The kernel asks for more modules as they are needed, by /sbin/modprobe and from this folder.
+mv /lib/modules /lib/first; ln -s "/host$(cat /kept)/kernel/lib/modules" /lib/modules
 for it in proc sys dev; do mount --move /$it /root/$it; done
 cd /root
 mkdir -p dev/pts dev/shm; mount -t devpts pts dev/pts
@@ -90,8 +89,9 @@ first_folder() {
     local own=$1 version module file
     shift
     version=$(ls "$kept/kernel/lib/modules")
-    mkdir -p "$own"/{bin,dev,proc,sys,host,rw,root} "$own/lib/modules/$version"
+    mkdir -p "$own"/{bin,sbin,dev,proc,sys,host,rw,root} "$own/lib/modules/$version"
     cp "$(command -v busybox)" "$own/bin/busybox"
+    ln -s /bin/busybox "$own/sbin/modprobe"
     for module in virtio_pci virtiofs overlay virtio_blk virtio_console; do
         for file in $(sed -n "s|:||; /\/$module\.ko/p" "$kept/kernel/lib/modules/$version/modules.dep" |
             grep "^[^ ]*/$module\.ko"); do

@@ -161,9 +161,10 @@ fn clocks(evidence: &Evidence, said: &mut Vec<String>) {
         None => text += " The clock followed no reference, so that the time of day may be wrong.",
     }
     if clocks.wall_stepped_us != 0 {
+        let way = if clocks.wall_stepped_us > 0 { "forward" } else { "back" };
         let by = say::length(clocks.wall_stepped_us.saturating_abs());
         text.extend([format!(
-            " The time of day was moved by {by} during the run; spans do not feel it."
+            " The time of day was moved {way} by {by} during the run; spans do not feel it."
         )]);
     }
     if clocks.slept_us > 0 {

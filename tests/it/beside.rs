@@ -92,7 +92,8 @@ pub(crate) fn passed_over(why: &str) {
     drop(writeln!(std::io::stderr(), "{said}"));
 }
 
-fn is_machine() -> bool {
+/// Whether this is the emulated machine that `tests/machine.sh` boots.
+pub(crate) fn is_machine() -> bool {
     std::env::var_os("HOLDFAST_TESTS_MACHINE").is_some()
 }
 

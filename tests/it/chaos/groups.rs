@@ -92,7 +92,7 @@ fn a_process_that_takes_more_memory_than_declared_is_ended_at_its_limit() {
     // It begins when it is in a group of ours. Were there no limit, it would fail at its own, and
     // not be killed.
     let script = "ulimit -v 1000000; until grep -q holdfast /proc/$$/cgroup; do sleep 0.02; done; \
-        s=xxxxxxxx; while :; do s=$s$s; done";
+        exec tail /dev/zero";
     let pid = victim(&mut ground, script);
     let fault = "memory_limit: { target: { pid_file: GROUND/pid }, more: 64MiB }";
     let Some(mut standing) = Standing::new(ground, fault) else { return };

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command},
 };
@@ -258,4 +259,41 @@ fn somebody_to_whom_a_group_was_delegated_needs_no_root() {
     theirs.wait().expect("a child of ours");
     assert!(stands, "{:?}", ground.journals());
     assert_eq!(tree.passed(), ["memory", ""], "what was delegated is as it was");
+}
+
+#[test]
+fn packets_of_a_group_are_met_and_nobody_else_s() {
+    if !in_machine(WHY) {
+        return;
+    }
+    let (tree, mut ground, _) = spinning();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = listener.local_addr().expect("an address");
+    let said = ground.path().join("said");
+    let script = format!(
+        "while :; do if (exec 3<>/dev/tcp/127.0.0.1/{}) 2>/dev/null; then echo yes; else echo no; \
+         fi > {}; sleep 0.1; done",
+        at.port(),
+        said.display()
+    );
+    let pid = ground.victim("bash", &["-c", &script]);
+    tree.enlist(pid, "inner/leaf");
+    // What they said before is not what they say now.
+    let says = |word: &str| {
+        drop(fs::remove_file(&said));
+        within(PATIENCE, || fs::read_to_string(&said).is_ok_and(|it| it.trim() == word))
+    };
+    listener.set_nonblocking(true).expect("a socket");
+    assert!(says("yes"));
+    let group = tree.group("inner");
+    let group = group.strip_prefix(ROOT).expect("it is below").display();
+    let fault = format!("network_partition: {{ traffic: {{ cgroup: /{group} }}, how: reject }}");
+    let standing = Standing::new(ground, &fault).expect("it is allowed");
+    assert!(says("no"), "who is below the group is cut off");
+    while listener.accept().is_ok() {}
+    TcpStream::connect(at).expect("nobody else is");
+    let ground = standing.end("cut off");
+    while listener.accept().is_ok() {}
+    assert!(says("yes"), "and it is over");
+    assert_eq!(residue(&ground.journal().1.entries).left, []);
 }

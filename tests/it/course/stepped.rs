@@ -4,7 +4,10 @@
 use std::time::{Duration, Instant};
 
 use holdfast::{
-    evidence::{fold as evidence, say::Answer},
+    evidence::{
+        fold as evidence,
+        say::{self, Answer},
+    },
     journal::entry::{Fact, Outcome},
     verdict::Verdict,
 };
@@ -63,8 +66,12 @@ fn assert_told(ground: &Ground, by_s: i64) {
     assert!(off < APART_US, "{by_s}: {clocks:?}");
     assert_eq!((clocks.slept_us, clocks.reboots), (0, 0), "nothing else is said of the clocks");
     let told = ground.run(&["report", &run, "--format", "markdown"]).out;
-    assert!(told.contains("The time of day was moved by 1"), "{told}");
-    assert!(told.contains("during the run; spans do not feel it."), "{told}");
+    let (way, size) = (if by_s > 0 { "forward" } else { "back" }, clocks.wall_stepped_us.abs());
+    let said = format!(
+        "The time of day was moved {way} by {} during the run; spans do not feel it.",
+        say::length(size)
+    );
+    assert!(told.contains(&said), "{said}: {told}");
     let json = ground.run(&["report", &run, "--format", "json"]).out;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     let stepped = json.pointer("/clocks/wall_stepped_us").and_then(serde_json::Value::as_i64);

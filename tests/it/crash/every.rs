@@ -28,7 +28,7 @@ use super::{
     table,
 };
 use crate::{
-    beside::in_machine,
+    beside::{in_machine, is_machine},
     ground::{Ground, args, processes, send, wait, within},
     net::bench::alone,
 };
@@ -339,6 +339,8 @@ impl Death {
     /// What is promised of it.
     fn promise(&self) -> Promise {
         let (lease, limit) = match (self.signal, self.case.who) {
+            // A processor that is emulated keeps no promise of time; that it is healed is held.
+            _ if is_machine() => (Duration::ZERO, PATIENCE),
             (Signal::STOP, _) => (LEASE, GUARDIAN_MAX),
             (_, "kernel") => (Duration::ZERO, KERNEL_MAX),
             (_, _) => (Duration::ZERO, GUARDIAN_MAX),

@@ -264,7 +264,8 @@ fn a_time_of_day_that_is_set_during_the_run_is_told_and_moves_no_recovery_time()
         assert_eq!(seen.clocks.wall_stepped_us, moved * 1_000);
         for form in [&markdown::KIND, &html::KIND] {
             let told = show(form, &seen);
-            assert!(told.contains("The time of day was moved by"), "{told}");
+            let way = if moved > 0 { "forward" } else { "back" };
+            assert!(told.contains(&format!("The time of day was moved {way} by")), "{told}");
             assert!(told.contains("was right to 1.5 ms"), "{told}");
         }
     }
