@@ -5,6 +5,7 @@
     reason = "a seed that was rolled is said, so that it can be said again"
 )]
 
+mod cases;
 mod docker;
 mod every;
 mod lever;

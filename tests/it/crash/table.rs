@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
-use super::every::Case;
+use super::cases::Case;
 
 const BEGIN: &str = "<!-- measured: begin -->\n";
 const HEAD: &str = "| fault | who heals | healed after SIGKILL |\n|---|---|---|\n";
