@@ -115,7 +115,8 @@ first_folder() {
 if [ "${1:-}" = --inside ]; then
     shift
     here=$kept/now
-    mount -t tmpfs tmpfs "$here"
+    # virtiofsd keeps its own number in /run.
+    for it in "$here" /run; do mount -t tmpfs tmpfs "$it"; done
     first_folder "$here/first" "$@" >"$here/first.cpio"
     truncate -s 1G "$here/disk"
     mke2fs -q -F -t ext4 -E lazy_itable_init=1 "$here/disk"

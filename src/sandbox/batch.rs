@@ -100,6 +100,11 @@ struct Batch {
 
 /// Runs the batch with its first worker.
 pub(super) async fn run(here: Here) -> io::Result<()> {
+    // While a worker that was ended still has its memory, the kernel would take whoever asks for
+    // more, and that is who starts the next one. Without the power to say so it stays as it was.
+    if let Err(why) = fs::write("/proc/self/oom_score_adj", "-1000") {
+        tracing::debug!(%why, "the batch may go when memory is out");
+    }
     let settings = Settings { rate: 0, job_ms: 20, job_mib: 0, workers_max: 4, restart: true };
     let batch = Arc::new(Batch {
         dir: here.dir,

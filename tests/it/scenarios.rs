@@ -220,10 +220,17 @@ fn memory_that_is_enough_fails_the_scenario_of_too_little() {
 
 #[test]
 fn too_little_memory_is_met_in_groups_of_version_2_too() {
-    if beside::in_machine("control groups of version 2, with every controller") {
-        // An emulated processor ends fewer workers in the same time.
-        tried(MEMORY, &["length=10s"]).unwrap();
+    if !beside::in_machine("control groups of version 2, with every controller") {
+        return;
     }
+    // Payments in time are too much to ask of an emulated processor, and all else takes it longer.
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(MEMORY)).unwrap();
+    let (head, tail) = text.split_once("  - name: payments are accepted").unwrap();
+    let (_, tail) = tail.split_once("  - name: the batch lives on").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("memory-pressure.yaml");
+    fs::write(&file, format!("{head}  - name: the batch lives on{tail}  - pause: 20s\n")).unwrap();
+    tried(&file.display().to_string(), &["length=15s", "rate=4", "piled=3"]).unwrap();
 }
 
 #[test]
