@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What takes another kernel than this machine's: control groups of version 2 with every controller,
-# and a clock that may be set. Boots Debian's kernel in an emulated machine (no KVM), which sees this
+# netem, and a clock that may be set. Boots Debian's kernel in an emulated machine (no KVM), which sees this
 # machine's files with a layer of its own on top that goes with it.
 #
 #   sudo tests/machine.sh              the tests that are listed below, in target/debug
@@ -19,7 +19,7 @@ virtiofsd=/usr/lib/qemu/virtiofsd
 # processor that is not emulated.
 tests=(
     agent::groups:: chaos::groups:: chaos::version_2:: chaos::measured::a_throttled
-    chaos::residue::a_group_that_bears crash::every::in_groups
+    chaos::residue::a_group_that_bears crash::every::in_groups net::waiting::
     scenarios::too_little_memory targets::
 )
 # A clock is everybody's, so these run alone, one after the other.
@@ -74,9 +74,13 @@ echo '+memory +pids' >$groups/system.slice/cgroup.subtree_control
 echo $$ >$groups/system.slice/trial.service/cgroup.procs
 ip link set lo up; hostname machine
 cp /words run/words
-chroot . /bin/bash /run/words <dev/null >dev/vport1p1 2>&1
-echo $? >dev/vport1p2
-poweroff -f
+cat >run/second <<'SECOND'
+/bin/bash /run/words </dev/null >/dev/vport1p1 2>&1
+echo $? >/dev/vport1p2
+busybox poweroff -f
+SECOND
+# Who has another root than its machine gets no user namespaces.
+exec switch_root /root /bin/bash /run/second
 SH
 }
 

@@ -23,7 +23,7 @@ use crate::{
 
 /// Asks, waits, and lets the run go on or not.
 pub(super) async fn ask(step: &Step, it: &Ask, desk: &Desk) -> Result<(), Halt> {
-    let before = desk.fold(|entries| answers(entries, step, it.sort));
+    let (known, fresh) = desk.fold(|entries| answers(entries, step, it.sort));
     let text = match it.sort {
         Sort::Approval => desk.fold(plan),
         Sort::Gate | Sort::Manual => it.text.clone(),
@@ -39,9 +39,9 @@ pub(super) async fn ask(step: &Step, it: &Ask, desk: &Desk) -> Result<(), Halt> 
         timeout_us: it.timeout.micros(),
         otherwise: it.otherwise,
     };
-    let question = desk.counter.ask(asked.clone(), before.clone());
+    let question = desk.counter.ask(asked.clone(), [known, fresh.clone()].concat());
     desk.write(Fact::Course(Course::Asked(asked)))?;
-    for it in before.into_iter().filter(|it| it.voice == Voice::Beforehand) {
+    for it in fresh {
         desk.write(Fact::Course(Course::Answered(it)))?;
     }
     let settled = tokio::time::timeout(it.timeout.duration(), settled(&question, it, desk));
@@ -124,22 +124,26 @@ fn said(question: &Question) -> String {
     answers.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-/// Answers from before the run was resumed, and approvals that it was started with.
-fn answers(entries: &[Entry], step: &Step, sort: Sort) -> Vec<Answered> {
-    let mut all: Vec<Answered> = entries
-        .iter()
-        .filter_map(|it| match &it.fact {
-            Fact::Course(Course::Answered(it)) if it.step == step.id => Some(it.clone()),
-            _ => None,
-        })
-        .collect();
-    let began = fold::began(entries).filter(|_| sort == Sort::Approval && all.is_empty());
-    for it in began
+/// Answers from before the run was resumed, each person's once; and approvals that it was started
+/// with, as far as the journal does not have them yet.
+fn answers(entries: &[Entry], step: &Step, sort: Sort) -> (Vec<Answered>, Vec<Answered>) {
+    let mut known: Vec<Answered> = Vec::new();
+    for it in entries {
+        if let Fact::Course(Course::Answered(it)) = &it.fact
+            && it.step == step.id
+            && !known.iter().any(|known| known.whose() == it.whose())
+        {
+            known.push(it.clone());
+        }
+    }
+    let began = fold::began(entries).filter(|_| sort == Sort::Approval);
+    let approvals = began
         .into_iter()
-        .flat_map(|began| began.approvals.iter().filter(|it| it.name != began.operator))
-    {
+        .flat_map(|began| began.approvals.iter().filter(|it| it.name != began.operator));
+    let mut fresh: Vec<Answered> = Vec::new();
+    for it in approvals {
         let (key, signature) = (it.key.clone(), it.signature.clone());
-        all.push(Answered {
+        let answered = Answered {
             step: step.id.clone(),
             by: it.name.clone(),
             on_behalf: None,
@@ -149,9 +153,12 @@ fn answers(entries: &[Entry], step: &Step, sort: Sort) -> Vec<Answered> {
             attested: None,
             attachment: None,
             signed: Some(Signed { key, signature }),
-        });
+        };
+        if !known.iter().chain(&fresh).any(|it| it.by == answered.by) {
+            fresh.push(answered);
+        }
     }
-    all
+    (known, fresh)
 }
 
 /// What is approved: the plan's line, and its objectives in words.

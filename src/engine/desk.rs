@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::time::Instant;
 
 use crate::{
@@ -16,6 +17,7 @@ use crate::{
     engine::{
         back::{Left, back},
         counter::Counter,
+        dues::Dues,
         index::Keeper,
         observe::Observer,
         past::{self, Past},
@@ -65,12 +67,11 @@ pub struct Desk {
     observer: RefCell<Option<Observer>>,
     listener: RefCell<Listener>,
     teller: RefCell<Teller>,
-    due: RefCell<Vec<(Instant, u32)>>,
+    dues: Dues,
     appointments: RefCell<BTreeSet<Instant>>,
     acts: Cell<u32>,
     /// The same instant by both clocks: for waiting, and for the journal.
     began: (Instant, u64),
-    going_back: Cell<bool>,
     refused: Cell<bool>,
 }
 
@@ -99,10 +100,9 @@ impl Desk {
             observer: RefCell::default(),
             listener: RefCell::new(listener),
             teller: RefCell::new(Box::new(|_| {})),
-            due: RefCell::default(),
+            dues: Dues::default(),
             appointments: RefCell::default(),
             acts: Cell::new(0),
-            going_back: Cell::new(false),
             refused: Cell::new(false),
         }
     }
@@ -210,7 +210,7 @@ impl Desk {
 
     /// An act is to be undone at `end`, while the script goes on.
     pub fn undo_after(&self, act: u32, end: Instant) {
-        self.due.borrow_mut().push((end, act));
+        self.dues.put(act, end);
     }
 
     /// Something is to be done at this instant: what can wait is not written down just before.
@@ -243,7 +243,7 @@ impl Desk {
 
     /// Undoes what fits, newest first, because its length is over: also what would else be kept.
     pub async fn undo(&self, which: impl Fn(&Open) -> bool) -> Left {
-        let mut open = self.fold(fold::outstanding);
+        let mut open = self.outstanding();
         open.retain(which);
         for it in &mut open {
             it.on_vanish = OnVanish::Heal;
@@ -251,16 +251,28 @@ impl Desk {
         self.back(open).await
     }
 
+    /// What stands, and is not being undone.
+    fn outstanding(&self) -> Vec<Open> {
+        let mut open = self.fold(fold::outstanding);
+        open.retain(|it| !self.dues.goes(it.act));
+        open
+    }
+
     async fn back(&self, open: Vec<Open>) -> Left {
         let names = (self.run.as_str(), self.kinds.as_slice());
+        let _going = self.dues.begin(open.iter().map(|it| it.act).collect());
         back(open, names, &self.world, &mut |fact| self.write(fact)).await
     }
 
-    /// Takes back everything; nothing falls due by itself any more.
+    /// Takes back everything; nothing falls due by itself any more. What is being undone by then is
+    /// not undone a second time beside that: two at once are not the same as two in a row.
     pub async fn back_all(&self) -> Left {
-        self.going_back.set(true);
-        self.due.borrow_mut().clear();
-        self.back(self.fold(fold::outstanding)).await
+        let others = self.dues.close();
+        let left = self.back(self.outstanding()).await;
+        self.dues.settled().await;
+        let mut rest = self.outstanding();
+        rest.retain(|it| others.contains(&it.act));
+        left.and(self.back(rest).await)
     }
 
     /// Renews the lease, writes rows down and undoes what is due, until dropped. The lease does not
@@ -287,13 +299,19 @@ impl Desk {
     }
 
     async fn dues(&self) {
+        let mut going = FuturesUnordered::new();
         loop {
             tokio::select! {
                 // Something that falls due sooner may have been put down meanwhile.
                 () = tokio::time::sleep(BEAT) => {}
-                () = self.next_due() => {}
+                () = self.dues.next() => {}
+                Some(()) = going.next() => {}
             }
-            self.undo_due().await;
+            // What takes its time to be undone keeps nothing else standing for longer.
+            let due = self.dues.take();
+            if !due.is_empty() {
+                going.push(self.undo_due(due));
+            }
         }
     }
 
@@ -318,25 +336,7 @@ impl Desk {
         }
     }
 
-    async fn next_due(&self) {
-        let next = self.due.borrow().iter().map(|it| it.0).min();
-        match next {
-            Some(at) if !self.going_back.get() => tokio::time::sleep_until(at).await,
-            Some(_) | None => std::future::pending().await,
-        }
-    }
-
-    async fn undo_due(&self) {
-        if self.going_back.get() {
-            return;
-        }
-        let now = Instant::now();
-        let due: Vec<u32> =
-            self.due.borrow().iter().filter(|it| it.0 <= now).map(|it| it.1).collect();
-        if due.is_empty() {
-            return;
-        }
-        self.due.borrow_mut().retain(|it| it.0 > now);
+    async fn undo_due(&self, due: Vec<u32>) {
         if self.undo(|it| due.contains(&it.act)).await.stuck > 0 {
             self.stop.say("an act could not be undone");
         }

@@ -8,6 +8,7 @@ pub mod conditions;
 pub mod counter;
 mod course;
 pub mod desk;
+mod dues;
 pub mod guardian;
 pub mod handed;
 pub mod index;

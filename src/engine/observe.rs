@@ -62,6 +62,8 @@ pub struct Before {
     pub looks: BTreeMap<String, Vec<Look>>,
     /// The number of the witness's next record.
     pub first: u64,
+    /// The witness was ready to write.
+    pub prepared: bool,
     /// The number of each load's next request.
     pub load_first: u64,
 }
@@ -84,6 +86,8 @@ pub(super) struct Watch {
     pub(super) run: String,
     /// The number of the witness's next record.
     pub(super) first: u64,
+    /// The witness was ready to write before.
+    pub(super) prepared: bool,
     /// What measures energy.
     pub(super) meter: FindMeter,
 }
@@ -129,6 +133,7 @@ impl Observer {
             load_first: before.load_first,
             run: run.to_owned(),
             first: before.first,
+            prepared: before.prepared,
             meter,
         };
         let at = watch::Sender::new(At::Baseline);
@@ -329,7 +334,7 @@ fn look_all(
             .map(|it| sites::watch(it, world.clone(), rows.clone(), end.clone()))
             .collect::<Vec<_>>();
         if let Some(it) = watch.witness {
-            let names = (watch.run, watch.first);
+            let names = (watch.run, watch.first, watch.prepared);
             tasks.spawn(witness::witness(it, names, (world.clone(), rows.clone()), cue));
         }
         let looking = async {

@@ -143,8 +143,9 @@ pub(super) fn gap(entries: &[Entry], now: &Anchor) -> (u64, bool) {
     }
 }
 
-/// What the observer must know of before.
-pub(super) fn before(entries: &[Entry]) -> Before {
+/// What the observer must know of before. `witness` is what became of the step that has the witness
+/// begin, if that was begun.
+pub(super) fn before(entries: &[Entry], witness: Option<&StepSoFar>) -> Before {
     // Stamps of an earlier boot are of another clock.
     let boot = |it: &Entry| match &it.fact {
         Fact::Anchor(it) => Some(it.boot_id.clone()),
@@ -167,11 +168,12 @@ pub(super) fn before(entries: &[Entry]) -> Before {
             _ => {}
         }
     }
-    let first = unwritten(entries).map_or(highest.map_or(0, |it| it + 1), |it| it.1);
+    let first = unwritten(entries, witness).map_or(highest.map_or(0, |it| it + 1), |it| it.1);
+    let prepared = highest.is_some() || witness.is_some_and(|it| it.done);
     let is_resumed = |it: &&Entry| matches!(it.fact, Fact::Course(Course::Resumed(_)));
     let resumed = u64::try_from(entries.iter().filter(is_resumed).count()).unwrap_or(0);
     // Whoever asks resumes it once more.
-    Before { looks, first, load_first: (resumed + 1).saturating_mul(LEFT_OUT) }
+    Before { looks, first, prepared, load_first: (resumed + 1).saturating_mul(LEFT_OUT) }
 }
 
 /// So many numbers of a load's requests are left out each time that a run is resumed: those that an
@@ -180,7 +182,7 @@ const LEFT_OUT: u64 = 10_000_000;
 
 /// Numbers of records that the witness may have written without anybody having written that down,
 /// because the runner vanished first: from, and up to. None if it had not begun.
-pub(super) fn unwritten(entries: &[Entry]) -> Option<(u64, u64)> {
+pub(super) fn unwritten(entries: &[Entry], witness: Option<&StepSoFar>) -> Option<(u64, u64)> {
     let written = entries.iter().filter_map(|it| match &it.fact {
         Fact::Writes { rows } => rows.iter().map(|it| it.0).max(),
         _ => None,
@@ -190,7 +192,8 @@ pub(super) fn unwritten(entries: &[Entry]) -> Option<(u64, u64)> {
         Fact::Course(Course::Resumed(it)) => it.unwritten.map(|it| it.1),
         _ => None,
     });
-    let from = written.max()? + 1;
+    // It may have begun, and its first rows have gone with the runner.
+    let from = written.max().map(|it| it + 1).or(witness.map(|_| 0))?;
     let witness = fold::began(entries)?.witness.as_ref()?;
     let span = UNWRITTEN_US.saturating_add(witness.deadline_us);
     let first = skipped.max().unwrap_or(0).max(from) + span / witness.every_us.max(1);

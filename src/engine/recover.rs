@@ -14,8 +14,8 @@ use crate::{
     journal::{
         book::Journal,
         chain::{self, Broken},
-        entry::{Anchor, Fact, OnVanish, Successor, UndoClass},
-        fold,
+        entry::{Anchor, Fact, OnVanish, Successor},
+        fold::{self, Open},
         index::RunKind,
     },
     verdict::Verdict,
@@ -172,13 +172,13 @@ pub(super) async fn take_over(
     let mut open = fold::outstanding(&lines.entries);
     if waits {
         // What was done on purpose stands until somebody resumes or ends the run.
-        open.retain(|it| it.on_vanish == OnVanish::Heal && it.class != UndoClass::OneShot);
+        open.retain(Open::goes_back);
     }
     // Undoing may need secrets: they are where they were, and the journal says where.
     let world = &world.clone().knowing(Arc::new(
         fold::began(&lines.entries).map_or_else(Secrets::default, |it| secrets::again(&it.secrets)),
     ));
-    let undone = open.len();
+    let undone = open.iter().filter(|it| it.goes_back()).count();
     let clock = std::sync::Arc::clone(&world.clock);
     let mut journal = Journal::take_over(Box::new(store), clock, lines);
     let mut write = |fact: Fact| put(veiled(fact, &world.secrets), (&mut journal, &mut keeper));

@@ -22,7 +22,10 @@ use crate::{
         entry::{Anchor, Entry, Fact, Family, Intent, UndoClass},
         fold,
     },
-    script::course::Step,
+    script::{
+        course::Step,
+        lines::{Item, WitnessCue},
+    },
     verdict::Verdict,
     world::{
         World,
@@ -83,8 +86,11 @@ pub async fn resume(
     let world = world.knowing(Arc::clone(&order.script.secrets.secrets));
     let rehearsed = began.course.as_ref().is_some_and(|it| it.rehearsed);
     let settled = settle(going, &lines.entries, (&world.marked(run, 0), kit)).await?;
-    let before = past::before(&lines.entries);
-    let unwritten = past::unwritten(&lines.entries);
+    let so_far = past::steps(&lines.entries);
+    let starts = |it: &&Step| matches!(it.item, Item::Witness(WitnessCue::Start));
+    let witness = order.script.steps().find(starts).and_then(|it| so_far.get(&it.id));
+    let before = past::before(&lines.entries, witness);
+    let unwritten = past::unwritten(&lines.entries, witness);
     let (gap_us, restarted) = past::gap(&lines.entries, &Anchor::now(&world));
     let journal = Journal::take_over(Box::new(store), Arc::clone(&world.clock), lines);
     let desk = Desk::new((run, kit.actions.clone()), world.clone(), stop, journal, listener);

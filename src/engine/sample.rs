@@ -113,12 +113,13 @@ impl Sampler {
     }
 
     fn uses(&mut self, load: &mut Load, at_us: u64) -> Vec<ProcessUse> {
-        let mut uses = Vec::new();
+        let (mut uses, mut now) = (Vec::new(), BTreeMap::new());
         for (name, target) in &self.processes {
             // A process that is gone for a while is a part of what is watched, not a mistake.
             for it in target.look(&*self.world.host).unwrap_or_default() {
                 let used = self.world.host.cpu_us(&it.id).ok().flatten().unwrap_or(0);
-                let last = self.before.insert(it.id.clone(), (at_us, used));
+                let last = self.before.get(&it.id).copied();
+                now.insert(it.id.clone(), (at_us, used));
                 uses.push(ProcessUse {
                     name: name.clone(),
                     pid: it.id.pid,
@@ -127,6 +128,8 @@ impl Sampler {
                 });
             }
         }
+        // Those that have ended are forgotten.
+        self.before = now;
         uses
     }
 }

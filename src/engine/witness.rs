@@ -23,7 +23,7 @@ const PEEK_EVERY: u32 = 5;
 /// Waits for its cues, writes, and reads back.
 pub(super) async fn witness(
     it: Witness,
-    (run, first): (String, u64),
+    (run, first, prepared): (String, u64, bool),
     (world, rows): (World, Rows),
     mut cue: watch::Receiver<Cue>,
 ) {
@@ -33,7 +33,7 @@ pub(super) async fn witness(
     let terms = Terms { run, every: it.every.duration(), deadline: it.deadline.duration() };
     let ledger = it.ledger.open(terms.clone(), &world);
     // One that goes on had prepared before, and the service may be down just now.
-    let ready = if first == 0 { ledger.prepare().await } else { Ok(()) };
+    let ready = if prepared { Ok(()) } else { ledger.prepare().await };
     let failed = ready.is_err();
     rows.put(Row::Ready(ready));
     if !failed {

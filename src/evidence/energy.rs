@@ -112,16 +112,18 @@ fn stretch(name: &str, window: Window, points: &[Point]) -> Use {
     }
 }
 
-/// The samples that speak for some of the stretch, each with how much of it.
+/// The samples that speak for some of the stretch, each with how much of it. The first sample of a
+/// runner does not speak for the time since the last of the one before: nobody looked.
 fn overlaps(window: Window, points: &[Point]) -> Vec<(i64, &Point)> {
-    let mut since_us = 0;
+    let mut since = points.first().map(|it| (it.epoch, 0));
     let mut spans = Vec::new();
     for point in points {
-        let overlap = point.at_us.min(window.to_us).saturating_sub(since_us.max(window.from_us));
+        let from_us = since.filter(|it| it.0 == point.epoch).map_or(point.at_us, |it| it.1);
+        let overlap = point.at_us.min(window.to_us).saturating_sub(from_us.max(window.from_us));
         if overlap > 0 {
             spans.push((overlap, point));
         }
-        since_us = point.at_us;
+        since = Some((point.epoch, point.at_us));
     }
     spans
 }

@@ -80,7 +80,10 @@ fn behind(attempts: &[Attempt], good: &[u64], peek: &Peeked) -> Option<(u64, i64
     let from = peek.newest.map_or(0, |newest| attempts.partition_point(|it| it.seq <= newest));
     let due = |it: &&Attempt| it.good() && it.received_us() <= peek.sent_us;
     let missing = attempts.get(from..end)?;
-    let oldest = missing.iter().filter(due).map(Attempt::received_us).next()?;
+    // Of those that were under way together, a later one may have been answered first.
+    let first = missing.iter().position(|it| due(&it))?;
+    let together = missing.iter().skip(first).take(FLIGHT);
+    let oldest = together.filter(due).map(Attempt::received_us).min()?;
     // Of those sent lately some were answered later.
     let late = missing.get(missing.len().saturating_sub(FLIGHT)..).unwrap_or(missing);
     let late = late.iter().filter(|it| it.good() && !due(it)).count();

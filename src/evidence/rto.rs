@@ -271,7 +271,7 @@ impl Rto {
             let end = back.unwrap_or(i64::MAX);
             let during: Vec<bool> = attempts
                 .iter()
-                .filter(|it| it.sent_us >= fault.from_us && it.sent_us < end)
+                .filter(|it| it.tried() && it.sent_us >= fault.from_us && it.sent_us < end)
                 .map(Attempt::good)
                 .collect();
             let good = say::count(during.iter().filter(|it| **it).count());
@@ -280,7 +280,7 @@ impl Rto {
                 .then(|| say::number(good) / say::number(self.degraded_attempts));
         }
         if let Some(back) = back {
-            let again = attempts.iter().filter(|it| it.sent_us >= back && !it.good());
+            let again = attempts.iter().filter(|it| it.sent_us >= back && it.tried() && !it.good());
             self.failed_again = say::count(again.count());
         }
     }

@@ -32,7 +32,10 @@ impl<'a> Reads<'a> {
     pub(crate) fn match_up(&mut self, attempts: &mut [Attempt], unwritten: &[(u64, u64)]) -> u64 {
         let mut strangers = 0;
         for (side, rows) in &mut self.0 {
+            // A drill that was resumed while it read back has read twice: the last look counts.
+            rows.reverse();
             rows.sort_by_key(|it| it.0);
+            rows.dedup_by_key(|it| it.0);
             let of = |seq: u64| {
                 let at = rows.binary_search_by_key(&seq, |it| it.0).ok()?;
                 rows.get(at).copied()

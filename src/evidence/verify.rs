@@ -153,17 +153,25 @@ fn stated(lines: &Lines, evidence: &Evidence, verified: &mut Verified) {
     }
 }
 
-/// Each file that a step put into the folder is what the journal says it was then.
+/// Each file that a step put into the folder, or that was attached to an answer, is what the
+/// journal says it was then.
 fn attached(files: &BTreeMap<String, Vec<u8>>, evidence: &Evidence, verified: &mut Verified) {
-    let all = shown::acts(&evidence.timeline)
-        .flat_map(|(act, it)| it.attachments.iter().map(move |file| (&act.name, file)));
-    for (step, it) in all {
-        match files.get(&it.file) {
-            None => verified.find(&it.file, format!("is missing: “{step}” put it there")),
-            Some(bytes) if chain::hash(bytes) == it.sha256 => {
-                verified.checked.push(format!("{}: is what “{step}” put there", it.file));
+    let shown = shown::acts(&evidence.timeline).flat_map(|(act, it)| {
+        it.attachments.iter().map(move |it| (&act.name, &it.file, &it.sha256))
+    });
+    let questions = evidence.course.iter().flat_map(|it| &it.questions);
+    let answers = questions.flat_map(|it| it.answers.iter().map(move |(_, given)| (it, given)));
+    let answered = answers.filter_map(|(it, given)| {
+        let kept = given.attachment.as_ref()?;
+        Some((&it.asked.name, &kept.file, &kept.sha256))
+    });
+    for (step, file, sha256) in shown.chain(answered) {
+        match files.get(file) {
+            None => verified.find(file, format!("is missing: “{step}” put it there")),
+            Some(bytes) if chain::hash(bytes) == *sha256 => {
+                verified.checked.push(format!("{file}: is what “{step}” put there"));
             }
-            Some(_) => verified.find(&it.file, format!("is not what “{step}” put there")),
+            Some(_) => verified.find(file, format!("is not what “{step}” put there")),
         }
     }
 }

@@ -105,8 +105,15 @@ impl NetworkDelay {
             }
         };
         let mut by_hand = table.by_hand();
-        let of_it = |device| format!("tc qdisc del dev {device} root handle {:x}:", Wait::MAJOR);
-        by_hand.extend(wait.roads.exits.iter().map(of_it));
+        let (major, class) = (Wait::MAJOR, wait.class);
+        by_hand.extend(wait.roads.exits.iter().flat_map(|device| {
+            let class = format!("tc class del dev {device} classid {major:x}:{class:x}");
+            let last = format!(
+                "tc class show dev {device} | grep -q . || tc qdisc del dev {device} root handle \
+                 {major:x}:"
+            );
+            [class, last]
+        }));
         by_hand.extend(wait.inlet.iter().map(|it| format!("ip link del {it}")));
         Ok(Plan {
             will: format!(

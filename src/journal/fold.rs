@@ -33,6 +33,13 @@ pub struct Open {
     pub stuck: bool,
 }
 
+impl Open {
+    /// It is put back when the runner vanishes.
+    pub fn goes_back(&self) -> bool {
+        self.on_vanish == OnVanish::Heal && self.class != UndoClass::OneShot
+    }
+}
+
 /// Acts that may stand, newest first: every intent that was neither undone nor kept.
 pub fn outstanding(entries: &[Entry]) -> Vec<Open> {
     let (mut open, mut intents): (Vec<Open>, Vec<&Intent>) = (Vec::new(), Vec::new());

@@ -65,13 +65,16 @@ impl Wait {
     /// The major number of the queues that are ours.
     pub const MAJOR: u16 = 0x4846;
 
-    /// For the act that bears `mark`, which is a run and a number.
+    /// For the act that bears `mark`, which is a run and a number. Runs of other state folders may
+    /// have classes at the same devices; so each run's begin at a number of its own.
     pub fn of(mark: &str, roads: Roads, (micros, jitter_micros): (u64, u64)) -> Self {
         let (run, number) = mark.rsplit_once('/').unwrap_or((mark, "1"));
-        let class = number.parse().unwrap_or(1).clamp(1, 0xfff0);
+        let number = number.parse().unwrap_or(1_u32) & 0xffff;
         let tail = run.get(run.len().saturating_sub(8)..).unwrap_or_default();
+        let first = u32::from_str_radix(tail, 16).unwrap_or_default();
+        let class = u16::try_from(first.wrapping_add(number) % 0xfff0).unwrap_or_default() + 1;
         // The kernel allows 15 letters.
-        let inlet = (!roads.entries.is_empty()).then(|| format!("hf{tail}-{class:x}"));
+        let inlet = (!roads.entries.is_empty()).then(|| format!("hf{tail}-{number:x}"));
         Self { class, inlet, roads, micros, jitter_micros }
     }
 }
@@ -262,7 +265,8 @@ mod tests {
     fn an_act_s_queues_bear_its_number_and_its_run_s_last_letters() {
         let roads = Roads { exits: vec!["lo".to_owned()], entries: vec!["eth0".to_owned()] };
         let it = Wait::of("20261123T010203Z-0badcafe/12", roads.clone(), (1, 0));
-        assert_eq!((it.class, it.inlet.as_deref()), (12, Some("hf0badcafe-c")));
+        let class = u16::try_from((0x0bad_cafe + 12) % 0xfff0 + 1).unwrap();
+        assert_eq!((it.class, it.inlet.as_deref()), (class, Some("hf0badcafe-c")));
         assert_eq!(Wait::of("r/0", Roads::default(), (1, 0)).inlet, None);
         let last = Wait::of("20261123T010203Z-0badcafe/65520", roads, (1, 0));
         assert!(last.inlet.is_some_and(|it| it.len() == 15));

@@ -55,9 +55,15 @@ pub(crate) fn agent_by(mut command: Command, state: &Path, args: &[&str]) -> Bes
 
 /// The agent on a folder that stands for a machine.
 pub(crate) fn agent_on(machine: &Path, state: &Path) -> Beside {
+    agent_with(machine, state, &[])
+}
+
+/// The same, told more.
+pub(crate) fn agent_with(machine: &Path, state: &Path, more: &[&str]) -> Beside {
     let path = |inside: &str| machine.join(inside).display().to_string();
     let (proc, sys, root) = (path("proc"), path("sys"), path("root"));
-    agent(state, &["--path.procfs", &proc, "--path.sysfs", &sys, "--path.rootfs", &root])
+    let paths = ["--path.procfs", &proc, "--path.sysfs", &sys, "--path.rootfs", &root];
+    agent(state, &[&paths[..], more].concat())
 }
 
 /// A tool, or nothing: then the test says so aloud, and fails where nothing may be skipped.

@@ -21,7 +21,7 @@ use crate::{
 
 const SCENARIO: &str = "title: a pause\nbaseline: 10ms\nsettle: 10s\nhypothesis:\n  \
      - process: { target: { cmdline: TAG } }\n    name: it lives\n    every: 10ms\n    \
-       expect: { count: 1 }\nmethod:\n  \
+       mode: edge\n    expect: { count: 1 }\nmethod:\n  \
      - process_pause: { target: { cmdline: TAG } }\n    for: 50ms\n";
 
 fn scenario(ground: &Ground) -> String {

@@ -1,6 +1,7 @@
 //! A drill's course: its questions to people, and going on after its runner vanished.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod anew;
 mod answers;
 mod clocks;
 mod kept;
@@ -8,6 +9,7 @@ mod people;
 mod resumed;
 mod stepped;
 mod told;
+mod undone;
 
 use std::{process::Child, time::Duration};
 

@@ -5,8 +5,10 @@
     reason = "a seed that was rolled is said, so that it can be said again"
 )]
 
+mod cases;
 mod docker;
 mod every;
+mod lever;
 mod starved;
 mod table;
 

@@ -69,10 +69,12 @@ impl<'a> Draft<'a> {
     pub(crate) fn samples(&mut self, points: &[Point], began: Option<&Began>) {
         let Some(host) = began.map(|it| &it.host) else { return };
         let cpus = f64::from(host.cpus);
-        let (mut busy, mut before) = (0.0, None);
+        let (mut busy, mut before) = (0.0, None::<&Point>);
         for it in points {
-            let since = before.map_or(0, |before| it.at_us.saturating_sub(before));
-            before = Some(it.at_us);
+            // From one runner to the next nobody looked.
+            let since = before.filter(|before| before.epoch == it.epoch);
+            let since = since.map_or(0, |before| it.at_us.saturating_sub(before.at_us));
+            before = Some(it);
             busy += it.sample.cpu_ratio * cpus * say::seconds(since.max(0));
             let row = SiteRow {
                 cpu_seconds: Some(busy),

@@ -76,9 +76,14 @@ fn a_process_reads_as_much_of_a_disk_as_declared_and_no_more() {
     assert!(within(PATIENCE, || rate(pid, Duration::from_millis(500)) > 2.0 * LIMIT));
     let fault = "io_throttle: { target: { pid_file: GROUND/pid }, path: GROUND, each_second: 4MB }";
     let Some(standing) = Standing::new(ground, fault) else { return };
-    let got = rate(pid, Duration::from_secs(3));
-    println!("a process throttled to {LIMIT} bytes a second read {got:.0}");
-    assert!((0.85 * LIMIT..=1.10 * LIMIT).contains(&got), "{got}");
+    // A machine that is busy with other things may give it less for a while, and never more.
+    let met = (0..8).any(|_| {
+        let got = rate(pid, Duration::from_secs(3));
+        println!("a process throttled to {LIMIT} bytes a second read {got:.0}");
+        assert!(got <= 1.10 * LIMIT, "{got}");
+        got >= 0.85 * LIMIT
+    });
+    assert!(met, "it reads what it may");
     let (seen, how) = effect(&standing.ground);
     assert_eq!(seen, Verdict::Pass, "{how}");
     assert!(how.contains("of 4000000 allowed"), "{how}");

@@ -94,6 +94,15 @@ fn a_tabletop_is_answered_from_another_process_by_one_who_types_for_all() {
     assert_eq!((bytes.as_slice(), kept.bytes), (&b"three findings\n"[..], 15));
     assert_eq!(chain::hash(&bytes), kept.sha256, "the journal holds its hash");
     ground.assert_settled("talked through");
+    // Without a seal, the journal still tells what was attached.
+    let run = so_far(&ground).0;
+    let folder = ground.state().join("runs").join(&run);
+    fs::remove_file(folder.join("seal.json")).unwrap();
+    fs::write(folder.join(&kept.file), "four findings\n").unwrap();
+    let verified = ground.run(&["verify", &run]);
+    assert_eq!(verified.code, Some(1), "{verified:?}");
+    let said = format!("{}: is not what", kept.file);
+    assert!(format!("{}{}", verified.out, verified.err).contains(&said), "{verified:?}");
 }
 
 #[test]

@@ -13,19 +13,26 @@ use std::{
     time::{Duration, Instant},
 };
 
-use holdfast::{journal::entry::Fact, world::dice::Dice};
+use holdfast::{
+    journal::entry::Fact,
+    world::{dice::Dice, linux::net::LinuxNet, net::Net as _},
+};
 use rustix::process::Signal;
 
 use super::{
-    Instants, LEASE, PATIENCE, dice,
+    Instants, LEASE, PATIENCE,
+    cases::{CASES, Case, OF_A_NETWORK, VICTIMS},
+    dice,
     docker::Docker,
     instants,
+    lever::Lever,
     starved::{Promise, Reference},
     table,
 };
 use crate::{
     beside::{in_machine, is_machine},
     ground::{Ground, args, processes, send, wait, within},
+    net::bench::alone,
 };
 
 /// What the kernel holds is gone so soon after the runner's death on an idle machine, and what the
@@ -33,72 +40,16 @@ use crate::{
 const KERNEL_MAX: Duration = Duration::from_millis(250);
 pub(super) const GUARDIAN_MAX: Duration = Duration::from_secs(1);
 
-/// A kind of fault, as it is played here.
-pub(super) struct Case {
-    /// Its name.
-    pub(super) kind: &'static str,
-    /// Who heals.
-    pub(super) who: &'static str,
-    settings: &'static str,
-}
-
-const VICTIMS: &str = "target: { cmdline: 'sleep TAG', max_targets: 2 }";
-
-/// All of them. What has no way back is not here: nobody heals it.
-pub(super) const CASES: &[Case] = &[
-    Case {
-        kind: "clock_skew",
-        who: "kernel",
-        settings: "{ run: [sleep, TAG], by: 1h, clock: monotonic }",
-    },
-    Case {
-        kind: "container_pause",
-        who: "guardian",
-        settings: "{ container: ledger, socket: GROUND/docker.sock }",
-    },
-    Case {
-        kind: "container_stop",
-        who: "guardian",
-        settings: "{ container: ledger, socket: GROUND/docker.sock }",
-    },
-    Case { kind: "cpu_burn", who: "kernel", settings: "{ percent: 5, cores: 2 }" },
-    Case { kind: "cpu_throttle", who: "guardian", settings: "{ VICTIMS, percent: 10 }" },
-    Case { kind: "disk_fill", who: "kernel", settings: "{ path: GROUND, size: 16MiB }" },
-    Case {
-        kind: "exec",
-        who: "guardian",
-        settings: "{ run: [touch, GROUND/flag], undo: [rm, -f, GROUND/flag] }",
-    },
-    Case { kind: "fd_limit", who: "guardian", settings: "{ VICTIMS, limit: 16 }" },
-    Case {
-        kind: "file_fault",
-        who: "guardian",
-        settings: "{ path: GROUND/limits.conf, fault: content, content: nothing }",
-    },
-    Case { kind: "inode_fill", who: "kernel", settings: "{ path: GROUND, count: 200 }" },
-    Case { kind: "io_stress", who: "kernel", settings: "{ path: GROUND, size: 1MiB }" },
-    Case {
-        kind: "io_throttle",
-        who: "guardian",
-        settings: "{ VICTIMS, path: GROUND, each_second: 5MB }",
-    },
-    Case { kind: "memory_hog", who: "kernel", settings: "{ size: 16MiB }" },
-    Case { kind: "memory_limit", who: "guardian", settings: "{ VICTIMS, more: 64MiB }" },
-    Case { kind: "port_occupy", who: "kernel", settings: "{ address: '127.0.0.1:PORT' }" },
-    Case { kind: "process_pause", who: "kernel", settings: "{ VICTIMS, by: trace }" },
-    Case {
-        kind: "process_restart",
-        who: "guardian",
-        settings: "{ VICTIMS, start: [sh, GROUND/start] }",
-    },
-    Case { kind: "service_stop", who: "guardian", settings: "{ unit: cron }" },
-];
+/// The queues that are ours.
+const OURS: &str = " 4846:";
 
 /// One ground on which one of them is played.
 pub(super) struct Scene {
     pub(super) ground: Ground,
     docker: Docker,
-    port: u16,
+    lever: Lever,
+    /// The port that is to be occupied. Any other may be taken by anybody, any time.
+    occupied: Option<u16>,
     file: std::path::PathBuf,
     kind: &'static str,
     before: Seen,
@@ -113,7 +64,10 @@ struct Seen {
     limits: BTreeSet<String>,
     groups: BTreeSet<String>,
     containers: String,
+    lever: String,
     port_is_free: bool,
+    tables: Vec<String>,
+    queues: Vec<String>,
 }
 
 impl Scene {
@@ -129,11 +83,16 @@ impl Scene {
             "start",
             "exec 9<GROUND/limits.conf; flock -n 9 || exit 0; sleep TAG >/dev/null 2>&1 </dev/null &\n",
         );
+        let lever = Lever::start();
         let settings = case.settings.replace("VICTIMS", VICTIMS).replace("PORT", &port.to_string());
+        let settings = settings.replace("LEVER", &lever.at.to_string());
+        fs::create_dir_all(ground.state()).expect("a folder");
+        fs::write(ground.state().join("host.yml"), "allow: [syscall_fault]\n").expect("a file");
         let text = format!("title: x\nmethod:\n  - {}: {settings}\n    for: 5m\n", case.kind);
         let file = ground.file("every.yaml", &text);
-        let before = seen(&ground, &docker, port);
-        Self { ground, docker, port, file, kind: case.kind, before }
+        let occupied = (case.kind == "port_occupy").then_some(port);
+        let before = seen(&ground, (&docker, &lever), occupied);
+        Self { ground, docker, lever, occupied, file, kind: case.kind, before }
     }
 
     /// Why the program would not play it here; none if it would.
@@ -141,6 +100,7 @@ impl Scene {
         let path = self.file.display().to_string();
         let done = self.ground.run(&["chaos", "run", "--dry-run", &path]);
         let said = format!("{}{}", done.out, done.err);
+        assert_ne!(done.code, Some(2), "a file of ours is in order: {said}");
         let why = said.lines().rfind(|it| it.contains(self.kind)).unwrap_or(&said).trim();
         (done.code != Some(0)).then(|| why.to_owned())
     }
@@ -155,7 +115,11 @@ impl Scene {
     }
 
     fn is_as_before(&self) -> bool {
-        seen(&self.ground, &self.docker, self.port) == self.before
+        self.seen() == self.before
+    }
+
+    fn seen(&self) -> Seen {
+        seen(&self.ground, (&self.docker, &self.lever), self.occupied)
     }
 
     fn is_healed(&self) -> bool {
@@ -179,7 +143,7 @@ fn sleepers(ground: &Ground) -> Vec<u32> {
     processes().into_iter().filter(is).collect()
 }
 
-fn seen(ground: &Ground, docker: &Docker, port: u16) -> Seen {
+fn seen(ground: &Ground, (docker, lever): (&Docker, &Lever), port: Option<u16>) -> Seen {
     let mut files = BTreeMap::new();
     for entry in fs::read_dir(ground.path()).expect("a folder").flatten() {
         let (name, path) = (entry.file_name().to_string_lossy().into_owned(), entry.path());
@@ -189,6 +153,12 @@ fn seen(ground: &Ground, docker: &Docker, port: u16) -> Seen {
             let bytes = fs::read(&path).unwrap_or_default();
             files.insert(name, (it.ino(), it.mode(), it.mtime(), bytes));
         }
+    }
+    let runs: Vec<String> = ground.journals().into_iter().map(|it| it.0).collect();
+    let (mut tables, mut queues) = (LinuxNet.tables().unwrap_or_default(), LinuxNet.queues());
+    tables.retain(|it| runs.iter().any(|run| it.contains(run)));
+    if let Ok(all) = &mut queues {
+        all.retain(|it| it.contains(OURS) || it.starts_with("hf"));
     }
     let pids = sleepers(ground);
     let lines = |file: &str, part: &str| {
@@ -205,7 +175,10 @@ fn seen(ground: &Ground, docker: &Docker, port: u16) -> Seen {
         limits: lines("limits", "Max open files"),
         groups: lines("cgroup", ":"),
         containers: docker.state(),
-        port_is_free: TcpListener::bind(("127.0.0.1", port)).is_ok(),
+        lever: lever.state(),
+        port_is_free: port.is_none_or(|it| TcpListener::bind(("127.0.0.1", it)).is_ok()),
+        tables,
+        queues: queues.unwrap_or_default(),
     }
 }
 
@@ -264,7 +237,7 @@ impl Death {
         }
         scene.ground.assert_settled(&story);
         let stays = within(PATIENCE, || scene.is_healed());
-        assert!(stays, "{story}: {:?}", seen(&scene.ground, &scene.docker, scene.port));
+        assert!(stays, "{story}: {:?}", scene.seen());
         for (run, _) in scene.ground.journals() {
             assert!(no_groups(Path::new("/sys/fs/cgroup"), &run), "{story}: a group is left");
         }
@@ -291,41 +264,49 @@ fn random(n: u64, of: &[&'static Case], dice: &mut Dice) -> Death {
         [Signal::KILL, Signal::TERM, Signal::INT, Signal::HUP, Signal::STOP];
     let number = |it: u64| usize::try_from(it).expect("it is small");
     Death {
-        case: of.iter().cycle().nth(number(n)).expect("some are allowed"),
+        case: of.get(number(n) % of.len()).expect("one of them"),
         at: Some(match n % 2 {
             0 => Instants::AfterStart(Duration::from_millis(dice.below(600))),
             _ => Instants::AfterFact(dice.below(5), Duration::from_micros(dice.below(3_000))),
         }),
-        signal: *SIGNALS.iter().cycle().nth(number(dice.below(5))).expect("one of them"),
+        signal: *SIGNALS.get(number(dice.below(5))).expect("one of them"),
     }
 }
 
 type Told = BTreeMap<&'static str, table::Healing>;
 
-/// Plays them out, four at a time, and adds what healing took.
-fn all_die(deaths: Vec<Death>, told: Told) -> Told {
-    let (queue, told) = (Mutex::new(deaths), Mutex::new(told));
+/// Plays so many of these out, so many at a time, and each once when it stands; adds what healing
+/// took.
+fn all_die(
+    (cases, mut told): (&[&'static Case], Told),
+    (total, at_a_time): (u64, u32),
+    dice: &mut Dice,
+) -> Told {
+    let rest = total.saturating_sub(u64::try_from(cases.len()).expect("a few"));
+    let mut deaths: Vec<Death> = (0..rest).map(|n| random(n, cases, dice)).collect();
+    deaths.extend(cases.iter().map(|case| Death { case, at: None, signal: Signal::KILL }));
+    let (queue, took) = (Mutex::new(deaths), Mutex::new(Told::new()));
     Reference::beside(|reference| {
         thread::scope(|scope| {
-            for _ in 0..4 {
+            for _ in 0..at_a_time {
                 scope.spawn(|| {
                     while let Some(it) = { queue.lock().expect("no panic").pop() } {
-                        let Some(took) = it.die(reference) else { continue };
-                        let mut told = told.lock().expect("no panic");
-                        told.insert(it.case.kind, table::Healing::Took(took));
+                        let Some(time) = it.die(reference) else { continue };
+                        let mut took = took.lock().expect("no panic");
+                        took.insert(it.case.kind, table::Healing::Took(time));
                     }
                 });
             }
         });
     });
-    told.into_inner().expect("no panic")
+    told.extend(took.into_inner().expect("no panic"));
+    told
 }
 
-#[test]
-fn every_fault_that_this_machine_allows_goes_with_its_runner_at_any_instant() {
-    let mut dice = dice("every");
-    let (mut allowed, mut told) = (Vec::new(), BTreeMap::new());
-    for case in CASES {
+/// Those of these faults that this machine allows, and what is told of the others.
+fn allowed(cases: &'static [Case]) -> (Vec<&'static Case>, Told) {
+    let (mut allowed, mut told) = (Vec::new(), Told::new());
+    for case in cases {
         match Scene::new(case).refused() {
             None => allowed.push(case),
             Some(why) => {
@@ -334,18 +315,40 @@ fn every_fault_that_this_machine_allows_goes_with_its_runner_at_any_instant() {
             }
         }
     }
-    assert!(allowed.len() >= 6, "only {} kinds are allowed", allowed.len());
-    let total = u64::try_from(allowed.len()).expect("a few");
-    let total = if instants(1) > 1 { 300 } else { 40_u64 }.saturating_sub(total);
-    let mut deaths: Vec<Death> = (0..total).map(|n| random(n, &allowed, &mut dice)).collect();
-    deaths.extend(allowed.iter().map(|case| Death { case, at: None, signal: Signal::KILL }));
-    let told = all_die(deaths, told);
+    assert!(allowed.len() * 3 > cases.len(), "only {} kinds are allowed", allowed.len());
+    (allowed, told)
+}
+
+/// Prints a table of them, and keeps it if that was asked for.
+fn tell(cases: &[Case], told: &Told) {
     let mut text = String::new();
-    for line in table::lines(CASES, &told) {
+    for line in table::lines(cases, told) {
         writeln!(text, "{line}").expect("a String takes it");
     }
     println!("{text}");
     table::bless(&text);
+}
+
+/// How many deaths; a soak has more.
+fn deaths(few: u64, many: u64) -> u64 {
+    if instants(1) > 1 { many } else { few }
+}
+
+#[test]
+fn every_fault_that_this_machine_allows_goes_with_its_runner_at_any_instant() {
+    let (cases, told) = allowed(CASES);
+    tell(CASES, &all_die((&cases, told), (deaths(40, 300), 4), &mut dice("every")));
+}
+
+#[test]
+fn every_fault_of_a_network_goes_with_its_runner_at_any_instant() {
+    const TEST: &str = "crash::every::every_fault_of_a_network_goes_with_its_runner_at_any_instant";
+    alone(TEST, || {
+        let (cases, told) = allowed(OF_A_NETWORK);
+        // One at a time: all of them see the same network.
+        let total = deaths(15, 100);
+        tell(OF_A_NETWORK, &all_die((&cases, told), (total, 1), &mut dice("network")));
+    });
 }
 
 /// What the groups that this process lives below pass on to those below them.
@@ -367,10 +370,7 @@ fn in_groups_of_version_2_every_fault_goes_with_its_runner() {
     for it in &cases {
         assert_eq!(Scene::new(it).refused(), None);
     }
-    let mut dice = dice("version 2");
-    let mut deaths: Vec<_> = (0..12).map(|n| random(n, &cases, &mut dice)).collect();
-    deaths.extend(cases.iter().map(|case| Death { case, at: None, signal: Signal::KILL }));
-    let told = all_die(deaths, BTreeMap::new());
+    let told = all_die((&cases, Told::new()), (15, 4), &mut dice("version 2"));
     for line in table::lines(CASES, &told).iter().filter(|it| kinds.iter().any(|k| it.contains(k)))
     {
         println!("{line}");

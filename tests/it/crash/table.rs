@@ -2,9 +2,10 @@
 
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
-use super::every::Case;
+use super::cases::Case;
 
 const BEGIN: &str = "<!-- measured: begin -->\n";
+const HEAD: &str = "| fault | who heals | healed after SIGKILL |\n|---|---|---|\n";
 const END: &str = "<!-- measured: end -->\n";
 
 /// How a fault was healed.
@@ -15,22 +16,20 @@ pub(super) enum Healing {
     NotHere,
 }
 
-/// As Markdown.
+/// As lines of a table.
 pub(super) fn lines(cases: &[Case], told: &BTreeMap<&str, Healing>) -> Vec<String> {
-    let mut lines =
-        vec!["| fault | who heals | healed after SIGKILL |".to_owned(), "|---|---|---|".to_owned()];
-    for it in cases {
+    let line = |it: &Case| {
         let took = match told.get(it.kind) {
             Some(Healing::Took(it)) => format!("{} ms", it.as_millis()),
             Some(Healing::NotHere) => "refused by name where it was measured".to_owned(),
             None => "not measured".to_owned(),
         };
-        lines.push(format!("| `{}` | {} | {took} |", it.kind, it.who));
-    }
-    lines
+        format!("| `{}` | {} | {took} |", it.kind, it.who)
+    };
+    cases.iter().map(line).collect()
 }
 
-/// Writes it into the page, if that was asked for.
+/// Writes them into the page, if that was asked for, in the place of lines of the same faults.
 pub(super) fn bless(text: &str) {
     if std::env::var_os("HOLDFAST_BLESS").is_none() {
         return;
@@ -38,6 +37,10 @@ pub(super) fn bless(text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/safety.md");
     let page = fs::read_to_string(&path).expect("the page is there");
     let (head, tail) = page.split_once(BEGIN).expect("it has a place for the table");
-    let (_, tail) = tail.split_once(END).expect("the place has an end");
-    fs::write(path, format!("{head}{BEGIN}\n{text}\n{END}{tail}")).expect("it can be written");
+    let (known, tail) = tail.split_once(END).expect("the place has an end");
+    let rows = known.lines().filter(|it| it.starts_with("| `")).chain(text.lines());
+    let rows: BTreeMap<&str, &str> =
+        rows.map(|it| (it.split('`').nth(1).expect("a kind"), it)).collect();
+    let rows = rows.into_values().fold(HEAD.to_owned(), |text, it| text + it + "\n");
+    fs::write(path, format!("{head}{BEGIN}\n{rows}\n{END}{tail}")).expect("it can be written");
 }

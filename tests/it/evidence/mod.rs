@@ -1,5 +1,6 @@
 //! Evidence: what journals fold to, how it is shown, and what a seal finds.
 
+mod again;
 mod clocks;
 mod figures;
 mod forms;

@@ -137,10 +137,13 @@ fn every_packet_on_the_loopback_device_waits_as_long_as_was_asked_for() {
             let it = Standing::begin(&fault, || _ = talk.round());
             assert!(it.effect().contains("packets have waited and gone on"), "{}", it.effect());
             assert_late(talk.best(), 2);
-            // A new one, and its handshake.
-            let begun = Instant::now();
-            drop(Talk::to(at));
-            assert_late(begun.elapsed(), 2);
+            // New ones, and their handshakes.
+            let handshake = |_| {
+                let begun = Instant::now();
+                drop(Talk::to(at));
+                begun.elapsed()
+            };
+            assert_late((0..10).map(handshake).min().expect("some"), 2);
             assert!(innocent.best() < SOON, "nobody else waits");
             it.kill(|| queues() == before);
             assert!(talk.best() < SOON, "what stood before the fault stands after it");
@@ -155,12 +158,18 @@ fn datagrams_wait_and_two_acts_have_queues_of_their_own() {
         let socket = || UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
         let (from, one, two) = (socket(), socket(), socket());
         let port = |it: &UdpSocket| it.local_addr().expect("an address").port();
+        // The quickest of a few, none of which is mistaken for another. One that leaves just as a
+        // queue is put up, or taken away with what still waits in it, is lost.
         let took = |to: &UdpSocket| {
-            let begun = Instant::now();
-            from.send_to(b"datagram", to.local_addr().expect("an address")).expect("it goes");
-            to.set_read_timeout(Some(PATIENCE)).expect("a socket");
-            to.recv(&mut [0; 8]).expect("it comes");
-            begun.elapsed()
+            to.set_read_timeout(Some(SOON * 40)).expect("a socket");
+            let one = |n: u8| {
+                let begun = Instant::now();
+                from.send_to(&[n], to.local_addr().expect("an address")).expect("it goes");
+                let mut got = [u8::MAX];
+                while to.recv(&mut got).is_ok() && got != [n] {}
+                (got == [n]).then(|| begun.elapsed())
+            };
+            (0..5).filter_map(one).min().expect("one comes")
         };
         let ground = Ground::new(0);
         let acts = [(&one, "60ms", "1s"), (&two, "180ms", "3s")].map(|(socket, late, length)| {
