@@ -58,7 +58,9 @@ mount -t tmpfs rw /rw; mkdir /rw/upper /rw/work
 mount -t overlay -o lowerdir=/host,upperdir=/rw/upper,workdir=/rw/work root /root ||
     trouble 'the guest could put no layer over the files of its host'
 # The kernel asks for more modules as they are needed, by /sbin/modprobe and from this folder.
-mv /lib/modules /lib/first; ln -s "/host$(cat /kept)/kernel/lib/modules" /lib/modules
+rm -f /root/usr/sbin/modprobe; cp /bin/busybox /root/usr/sbin/modprobe
+mkdir -p /root/usr/lib/modules; rm -rf "/root/usr/lib/modules/$(uname -r)"
+ln -s "$(cat /kept)/kernel/lib/modules/$(uname -r)" /root/usr/lib/modules/
 for it in proc sys dev; do mount --move /$it /root/$it; done
 cd /root
 mkdir -p dev/pts dev/shm; mount -t devpts pts dev/pts

@@ -6,6 +6,7 @@
 )]
 
 use std::{
+    cell::Cell,
     io::{Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
     process::{Child, Command, Stdio},
@@ -160,19 +161,23 @@ fn datagrams_wait_and_two_acts_have_queues_of_their_own() {
         let port = |it: &UdpSocket| it.local_addr().expect("an address").port();
         // The quickest of a few, none of which is mistaken for another. One that leaves just as a
         // queue is put up, or taken away with what still waits in it, is lost.
+        let sent = Cell::new(0_u64);
         let took = |to: &UdpSocket| {
             to.set_read_timeout(Some(SOON * 40)).expect("a socket");
-            let one = |n: u8| {
+            let one = |_| {
                 let begun = Instant::now();
-                from.send_to(&[n], to.local_addr().expect("an address")).expect("it goes");
-                let mut got = [u8::MAX];
-                while to.recv(&mut got).is_ok() && got != [n] {}
-                (got == [n]).then(|| begun.elapsed())
+                let n = sent.get().wrapping_add(1);
+                sent.set(n);
+                from.send_to(&n.to_ne_bytes(), to.local_addr().expect("an address"))
+                    .expect("it goes");
+                let mut got = [0; 8];
+                while to.recv(&mut got).is_ok() && u64::from_ne_bytes(got) != n {}
+                (u64::from_ne_bytes(got) == n).then(|| begun.elapsed())
             };
             (0..5).filter_map(one).min().expect("one comes")
         };
         let ground = Ground::new(0);
-        let acts = [(&one, "60ms", "1s"), (&two, "180ms", "3s")].map(|(socket, late, length)| {
+        let acts = [(&one, "60ms", "8s"), (&two, "180ms", "12s")].map(|(socket, late, length)| {
             format!(
                 "      - network_delay:\n          delay: {late}\n          by: netem\n          \
                  traffic: {{ address: '127.0.0.1:{}', protocol: udp, direction: out }}\n        \
