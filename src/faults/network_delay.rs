@@ -179,7 +179,9 @@ impl Action for NetworkDelay {
         }
         match self.by {
             By::Relay => self.relay("the file wants none", world),
-            By::Netem => self.netem(world),
+            By::Netem => self.netem(world).map_err(|why| {
+                Refusal::NotReady(format!("{why}; leave `by` out, and a relay takes over"))
+            }),
             By::Either => self.netem(world).or_else(|why| self.relay(&why.to_string(), world)),
         }
     }
