@@ -120,6 +120,13 @@ fn what_is_late_is_late_by_what_was_asked_for_and_whole() {
             }
         });
         let before = round(at, 8, PATIENCE).expect("all comes back");
+        let mut stands = TcpStream::connect(at).expect("a connection");
+        stands.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        let mut goes_on = || {
+            let sent = stands.write_all(b"holdfast");
+            sent.and_then(|()| stands.read_exact(&mut [0; 8])).expect("what stands goes on");
+        };
+        goes_on();
         let fault = format!(
             "network_delay: {{ delay: 60ms, by: relay, traffic: {{ address: '{at}', direction: both }} }}"
         );
@@ -132,6 +139,7 @@ fn what_is_late_is_late_by_what_was_asked_for_and_whole() {
         let late =
             (0..20).map(|_| round(at, 8, PATIENCE).expect("all comes back")).min().expect("some");
         println!("a round took {before:?}, and {late:?} with twice 60 ms");
+        goes_on();
         assert!(
             late >= Duration::from_millis(119) && late < Duration::from_millis(160),
             "{late:?}"

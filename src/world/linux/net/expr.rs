@@ -196,6 +196,9 @@ pub(super) fn rules(
         }
         if let Harm::Redirect { mark, .. } = harm {
             fits.extend([Expr::meta(3), Expr::compare(1, &mark.to_ne_bytes())]);
+            if carried == Some(TCP) {
+                fits.extend(begins());
+            }
         }
         fits.push(Expr::count(SEEN));
         fits.extend(harmed(harm, carried));
@@ -231,6 +234,12 @@ fn carried(packets: &Packets, harm: Harm) -> Vec<Option<u8>> {
 
 fn carries(protocol: u8) -> Vec<Expr> {
     vec![Expr::meta(16), Expr::is(&[protocol])]
+}
+
+/// That a packet of TCP begins a connection: SYN without ACK. A kernel that has just begun to
+/// follow connections takes those that stand already for new ones.
+fn begins() -> [Expr; 3] {
+    [Expr::payload(2, 13, 1), Expr::and(&[0x12]), Expr::is(&[0x02])]
 }
 
 fn port_is(source: bool, port: u16) -> [Expr; 2] {
