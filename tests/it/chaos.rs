@@ -13,7 +13,7 @@ mod secrets;
 mod tolerances;
 mod unprivileged;
 mod version_2;
-mod web;
+pub(crate) mod web;
 
 use std::{fmt::Write as _, fs, os::unix::process::ExitStatusExt as _};
 

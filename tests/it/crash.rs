@@ -8,7 +8,6 @@
 mod cases;
 mod docker;
 mod every;
-mod lever;
 mod starved;
 mod table;
 

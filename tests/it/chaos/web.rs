@@ -8,19 +8,20 @@ use std::{
 };
 
 /// It answers for as long as the test's process lives.
-pub(super) struct Echo {
-    pub(super) address: SocketAddr,
+pub(crate) struct Echo {
+    pub(crate) address: SocketAddr,
     heard: Arc<Mutex<String>>,
+    lever: Arc<Mutex<String>>,
 }
 
 impl Echo {
     /// Listens. `/lever` keeps the JSON that is put there; elsewhere the answer is the request.
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let heard = Arc::new(Mutex::new(String::new()));
         let lever = Arc::new(Mutex::new(r#"{"mode":"well"}"#.to_owned()));
-        let it = Self { address, heard: Arc::clone(&heard) };
+        let it = Self { address, heard: Arc::clone(&heard), lever: Arc::clone(&lever) };
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (heard, lever) = (Arc::clone(&heard), Arc::clone(&lever));
@@ -32,8 +33,13 @@ impl Echo {
     }
 
     /// All requests so far.
-    pub(super) fn heard(&self) -> String {
+    pub(crate) fn heard(&self) -> String {
         self.heard.lock().expect("no panic").clone()
+    }
+
+    /// What the lever keeps.
+    pub(crate) fn lever(&self) -> String {
+        self.lever.lock().expect("no panic").clone()
     }
 }
 

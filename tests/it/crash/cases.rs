@@ -61,7 +61,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         kind: "service_lever",
         who: "guardian",
-        settings: "{ url: 'http://LEVER/', set: '{\"role\": \"sluggard\"}' }",
+        settings: "{ url: 'http://WEB/lever', set: '{\"mode\": \"badly\"}' }",
     },
     Case { kind: "service_stop", who: "guardian", settings: "{ unit: cron }" },
     Case {

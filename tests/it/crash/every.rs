@@ -15,7 +15,11 @@ use std::{
 
 use holdfast::{
     journal::entry::Fact,
-    world::{dice::Dice, linux::net::LinuxNet, net::Net as _},
+    world::{
+        dice::Dice,
+        linux::net::LinuxNet,
+        net::{Net as _, Wait},
+    },
 };
 use rustix::process::Signal;
 
@@ -25,12 +29,12 @@ use super::{
     dice,
     docker::Docker,
     instants,
-    lever::Lever,
     starved::{Promise, Reference},
     table,
 };
 use crate::{
     beside::{in_machine, is_machine},
+    chaos::web::Echo,
     ground::{Ground, args, processes, send, wait, within},
     net::bench::alone,
 };
@@ -40,14 +44,11 @@ use crate::{
 const KERNEL_MAX: Duration = Duration::from_millis(250);
 pub(super) const GUARDIAN_MAX: Duration = Duration::from_secs(1);
 
-/// The queues that are ours.
-const OURS: &str = " 4846:";
-
 /// One ground on which one of them is played.
 pub(super) struct Scene {
     pub(super) ground: Ground,
     docker: Docker,
-    lever: Lever,
+    web: Echo,
     /// The port that is to be occupied. Any other may be taken by anybody, any time.
     occupied: Option<u16>,
     file: std::path::PathBuf,
@@ -83,16 +84,16 @@ impl Scene {
             "start",
             "exec 9<GROUND/limits.conf; flock -n 9 || exit 0; sleep TAG >/dev/null 2>&1 </dev/null &\n",
         );
-        let lever = Lever::start();
+        let web = Echo::start();
         let settings = case.settings.replace("VICTIMS", VICTIMS).replace("PORT", &port.to_string());
-        let settings = settings.replace("LEVER", &lever.at.to_string());
+        let settings = settings.replace("WEB", &web.address.to_string());
         fs::create_dir_all(ground.state()).expect("a folder");
         fs::write(ground.state().join("host.yml"), "allow: [syscall_fault]\n").expect("a file");
         let text = format!("title: x\nmethod:\n  - {}: {settings}\n    for: 5m\n", case.kind);
         let file = ground.file("every.yaml", &text);
         let occupied = (case.kind == "port_occupy").then_some(port);
-        let before = seen(&ground, (&docker, &lever), occupied);
-        Self { ground, docker, lever, occupied, file, kind: case.kind, before }
+        let before = seen(&ground, (&docker, &web), occupied);
+        Self { ground, docker, web, occupied, file, kind: case.kind, before }
     }
 
     /// Why the program would not play it here; none if it would.
@@ -119,7 +120,7 @@ impl Scene {
     }
 
     fn seen(&self) -> Seen {
-        seen(&self.ground, (&self.docker, &self.lever), self.occupied)
+        seen(&self.ground, (&self.docker, &self.web), self.occupied)
     }
 
     fn is_healed(&self) -> bool {
@@ -143,7 +144,7 @@ fn sleepers(ground: &Ground) -> Vec<u32> {
     processes().into_iter().filter(is).collect()
 }
 
-fn seen(ground: &Ground, (docker, lever): (&Docker, &Lever), port: Option<u16>) -> Seen {
+fn seen(ground: &Ground, (docker, web): (&Docker, &Echo), port: Option<u16>) -> Seen {
     let mut files = BTreeMap::new();
     for entry in fs::read_dir(ground.path()).expect("a folder").flatten() {
         let (name, path) = (entry.file_name().to_string_lossy().into_owned(), entry.path());
@@ -158,7 +159,8 @@ fn seen(ground: &Ground, (docker, lever): (&Docker, &Lever), port: Option<u16>) 
     let (mut tables, mut queues) = (LinuxNet.tables().unwrap_or_default(), LinuxNet.queues());
     tables.retain(|it| runs.iter().any(|run| it.contains(run)));
     if let Ok(all) = &mut queues {
-        all.retain(|it| it.contains(OURS) || it.starts_with("hf"));
+        let ours = format!(" {:x}:", Wait::MAJOR);
+        all.retain(|it| it.contains(&ours) || it.starts_with("hf"));
     }
     let pids = sleepers(ground);
     let lines = |file: &str, part: &str| {
@@ -175,7 +177,7 @@ fn seen(ground: &Ground, (docker, lever): (&Docker, &Lever), port: Option<u16>) 
         limits: lines("limits", "Max open files"),
         groups: lines("cgroup", ":"),
         containers: docker.state(),
-        lever: lever.state(),
+        lever: web.lever(),
         port_is_free: port.is_none_or(|it| TcpListener::bind(("127.0.0.1", it)).is_ok()),
         tables,
         queues: queues.unwrap_or_default(),

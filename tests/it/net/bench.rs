@@ -6,10 +6,11 @@
 )]
 
 use std::{
-    io::{ErrorKind, Write as _},
-    net::{Ipv4Addr, SocketAddr, UdpSocket},
+    io::{ErrorKind, Read as _, Write as _},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
     process::{Child, Command},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use holdfast::journal::entry::Fact;
@@ -154,7 +155,7 @@ impl Line {
             arrived += self.drain();
         }
         // The last ones may still be on their way.
-        std::thread::sleep(Duration::from_millis(100));
+        thread::sleep(Duration::from_millis(100));
         arrived + self.drain()
     }
 
@@ -167,5 +168,45 @@ impl Line {
                 Err(why) => panic!("{why}"),
             }
         }
+    }
+}
+
+/// Answers everything with itself, over TCP.
+pub(crate) fn echo(address: Ipv4Addr) -> SocketAddr {
+    let listener = TcpListener::bind((address, 0)).expect("a port");
+    let at = listener.local_addr().expect("an address");
+    thread::spawn(move || {
+        for far in listener.incoming().flatten() {
+            thread::spawn(move || {
+                far.set_nodelay(true).expect("a socket");
+                std::io::copy(&mut &far, &mut &far)
+            });
+        }
+    });
+    at
+}
+
+/// A connection that stands.
+pub(crate) struct Talk(TcpStream);
+
+impl Talk {
+    pub(crate) fn to(at: SocketAddr) -> Self {
+        let it = TcpStream::connect(at).expect("a connection");
+        it.set_nodelay(true).expect("a socket");
+        it.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        Self(it)
+    }
+
+    /// How long eight bytes take there and back again.
+    pub(crate) fn round(&mut self) -> Duration {
+        let begun = Instant::now();
+        self.0.write_all(b"holdfast").expect("it stands");
+        self.0.read_exact(&mut [0; 8]).expect("all comes back");
+        begun.elapsed()
+    }
+
+    /// The quickest of a few.
+    pub(crate) fn best(&mut self) -> Duration {
+        (0..10).map(|_| self.round()).min().expect("some")
     }
 }

@@ -16,7 +16,7 @@ use holdfast::journal::entry::Fact;
 use crate::{
     crash::PATIENCE,
     ground::within,
-    net::bench::{Standing, alone},
+    net::bench::{Standing, Talk, alone, echo},
 };
 
 /// A connection that carries all it can, and what came out of it.
@@ -112,21 +112,10 @@ fn round(at: SocketAddr, bytes: usize, limit: Duration) -> std::io::Result<Durat
 #[test]
 fn what_is_late_is_late_by_what_was_asked_for_and_whole() {
     alone("net::rate::what_is_late_is_late_by_what_was_asked_for_and_whole", || {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-        let at = listener.local_addr().expect("an address");
-        thread::spawn(move || {
-            for far in listener.incoming().flatten() {
-                thread::spawn(move || std::io::copy(&mut &far, &mut &far));
-            }
-        });
+        let at = echo(Ipv4Addr::LOCALHOST);
         let before = round(at, 8, PATIENCE).expect("all comes back");
-        let mut stands = TcpStream::connect(at).expect("a connection");
-        stands.set_read_timeout(Some(PATIENCE)).expect("a socket");
-        let mut goes_on = || {
-            let sent = stands.write_all(b"holdfast");
-            sent.and_then(|()| stands.read_exact(&mut [0; 8])).expect("what stands goes on");
-        };
-        goes_on();
+        let mut stands = Talk::to(at);
+        stands.round();
         let fault = format!(
             "network_delay: {{ delay: 60ms, by: relay, traffic: {{ address: '{at}', direction: both }} }}"
         );
@@ -139,7 +128,8 @@ fn what_is_late_is_late_by_what_was_asked_for_and_whole() {
         let late =
             (0..20).map(|_| round(at, 8, PATIENCE).expect("all comes back")).min().expect("some");
         println!("a round took {before:?}, and {late:?} with twice 60 ms");
-        goes_on();
+        // What stood before goes on, and none of it is late.
+        assert!(stands.best() < Duration::from_millis(60));
         assert!(
             late >= Duration::from_millis(119) && late < Duration::from_millis(160),
             "{late:?}"

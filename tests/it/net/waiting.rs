@@ -7,10 +7,9 @@
 
 use std::{
     cell::Cell,
-    io::{Read as _, Write as _},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
+    io::Read as _,
+    net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket},
     process::{Child, Command, Stdio},
-    thread,
     time::{Duration, Instant},
 };
 
@@ -21,13 +20,12 @@ use holdfast::{
 use rustix::process::Signal;
 
 use crate::{
+    beside::is_machine,
     crash::PATIENCE,
     ground::{Ground, send, wait, within},
-    net::bench::{Standing, alone, lasting},
+    net::bench::{Standing, Talk, alone, echo, lasting},
 };
 
-/// Set where the kernel has everything: nothing may be passed over there.
-const MACHINE: &str = "HOLDFAST_TESTS_MACHINE";
 /// Set for the process that is the other machine.
 const FAR: &str = "HOLDFAST_FAR";
 const NEAR_ADDRESS: &str = "10.93.0.1/24";
@@ -61,7 +59,7 @@ fn with_netem(test: &str, story: impl FnOnce()) {
         if takes("netem delay 1ms") {
             return story();
         }
-        assert!(std::env::var_os(MACHINE).is_none(), "this machine was booted for its netem");
+        assert!(!is_machine(), "this machine was booted for its netem");
         let refused = Ground::new(0);
         let file = refused.file("netem.yaml", &lasting(&delay("by: netem", "port: 9")));
         let done = refused.run(&["chaos", "run", file.to_str().expect("text"), "--dry-run"]);
@@ -74,45 +72,6 @@ fn with_netem(test: &str, story: impl FnOnce()) {
 fn delay(more: &str, traffic: &str) -> String {
     let ms = DELAY.as_millis();
     format!("network_delay: {{ delay: {ms}ms, {more}, traffic: {{ {traffic} }} }}")
-}
-
-/// Answers everything with itself, over TCP.
-fn echo(address: Ipv4Addr) -> SocketAddr {
-    let listener = TcpListener::bind((address, 0)).expect("a port");
-    let at = listener.local_addr().expect("an address");
-    thread::spawn(move || {
-        for far in listener.incoming().flatten() {
-            thread::spawn(move || {
-                far.set_nodelay(true).expect("a socket");
-                std::io::copy(&mut &far, &mut &far)
-            });
-        }
-    });
-    at
-}
-
-/// A connection that stands.
-struct Talk(TcpStream);
-
-impl Talk {
-    fn to(at: SocketAddr) -> Self {
-        let it = TcpStream::connect(at).expect("a connection");
-        it.set_nodelay(true).expect("a socket");
-        it.set_read_timeout(Some(PATIENCE)).expect("a socket");
-        Self(it)
-    }
-
-    /// How long eight bytes take there and back again.
-    fn round(&mut self) -> Duration {
-        let begun = Instant::now();
-        self.0.write_all(b"holdfast").expect("it stands");
-        self.0.read_exact(&mut [0; 8]).expect("all comes back");
-        begun.elapsed()
-    }
-
-    fn best(&mut self) -> Duration {
-        (0..10).map(|_| self.round()).min().expect("some")
-    }
 }
 
 fn queues() -> Vec<String> {

@@ -10,19 +10,16 @@ use rustix::io::Errno;
 
 use crate::world::{
     host::HostError,
-    linux::net::{netlink::attr, nft},
-    netlink::{DUMP, Netlink, Subject, attributes, message, number},
+    linux::net::{
+        netlink::attr,
+        nft,
+        queues::{GET_CLASS, GET_FILTER, GET_QUEUE, Queue, links, listed, text},
+    },
+    netlink::{DUMP, Netlink, Subject, message},
 };
 
 /// `NFT_MSG_NEWTABLE` and `NFT_MSG_GETTABLE`, in their subsystem.
 const TABLE: (u16, u16) = (10 << 8, (10 << 8) + 1);
-const GET_LINK: u16 = 18;
-const GET_QUEUE: u16 = 38;
-const GET_CLASS: u16 = 42;
-const GET_FILTER: u16 = 46;
-/// Fixed parts of messages: `struct ifinfomsg` and `struct tcmsg`.
-const LINK_HEAD: usize = 16;
-const QUEUE_HEAD: usize = 20;
 /// Where filters of what comes and of what leaves hang at a device (`TC_H_MIN_INGRESS`,
 /// `TC_H_MIN_EGRESS`), beside the topmost queue.
 const HOOKS: [u32; 2] = [0xffff_fff2, 0xffff_fff3];
@@ -73,23 +70,18 @@ pub(super) fn queues() -> Result<Vec<String>, HostError> {
 
 fn look() -> std::io::Result<Vec<String>> {
     let mut kernel = Netlink::new(Subject::Devices);
-    let (mut devices, mut queues) = (BTreeMap::new(), Vec::new());
-    kernel.dump(GET_LINK, &[0; LINK_HEAD], |it| {
-        let name = attributes(it, LINK_HEAD).find(|it| it.0 == 3).map(|it| text(it.1));
-        devices.extend(number(it, 4).zip(name));
-    })?;
-    kernel.dump(GET_QUEUE, &head(0, 0), |it| queues.extend(read(it)))?;
+    let devices: BTreeMap<u32, String> =
+        links(&mut kernel)?.into_iter().map(|it| (it.number, it.name)).collect();
+    let queues = listed(&mut kernel, GET_QUEUE, (0, 0))?;
     let name = |device: u32| devices.get(&device).map_or("?", String::as_str);
-    let mut all: Vec<String> = queues.iter().map(|it| it.words(name(it.device), "queue")).collect();
+    let mut all: Vec<String> =
+        queues.iter().map(|it| words(it, name(it.device), "queue")).collect();
     // A device without a queue has neither classes nor filters.
     for (device, handle) in queues.iter().map(|it| (it.device, it.handle)) {
         let mut of = |kind: u16, parent: u32, what: &str| {
-            let mut found = Vec::new();
             // A queue that has gone meanwhile has nothing.
-            let asked = kernel.dump(kind, &head(device, parent), |it| found.extend(read(it)));
-            if asked.is_ok() {
-                all.extend(found.iter().map(|it| it.words(name(device), what)));
-            }
+            let found = listed(&mut kernel, kind, (device, parent)).unwrap_or_default();
+            all.extend(found.iter().map(|it| words(it, name(device), what)));
         };
         of(GET_CLASS, 0, "class");
         for parent in HOOKS.into_iter().chain([handle]) {
@@ -101,37 +93,8 @@ fn look() -> std::io::Result<Vec<String>> {
     Ok(all)
 }
 
-/// `struct tcmsg`.
-fn head(device: u32, parent: u32) -> Vec<u8> {
-    [0, device, 0, parent, 0].into_iter().flat_map(u32::to_ne_bytes).collect()
-}
-
-struct Queue {
-    device: u32,
-    handle: u32,
-    parent: u32,
-    kind: String,
-}
-
-impl Queue {
-    fn words(&self, device: &str, what: &str) -> String {
-        let of = |it: u32| format!("{:x}:{:x}", it >> 16, it & 0xffff);
-        let (kind, handle, parent) = (&self.kind, of(self.handle), of(self.parent));
-        format!("{device}: {what} {kind} {handle} at {parent}")
-    }
-}
-
-fn read(it: &[u8]) -> Option<Queue> {
-    let kind = attributes(it, QUEUE_HEAD).find(|it| it.0 == 1).map(|it| text(it.1));
-    Some(Queue {
-        device: number(it, 4)?,
-        handle: number(it, 8)?,
-        parent: number(it, 12)?,
-        kind: kind.unwrap_or_default(),
-    })
-}
-
-/// Text as C has it.
-pub(super) fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).trim_end_matches('\0').to_owned()
+fn words(it: &Queue, device: &str, what: &str) -> String {
+    let of = |it: u32| format!("{:x}:{:x}", it >> 16, it & 0xffff);
+    let (kind, handle, parent) = (&it.kind, of(it.handle), of(it.parent));
+    format!("{device}: {what} {kind} {handle} at {parent}")
 }

@@ -9,6 +9,7 @@ mod expr;
 mod netlink;
 pub mod nft;
 pub mod question;
+mod queues;
 pub mod relay;
 mod waiting;
 

@@ -18,9 +18,9 @@ use rustix::io::Errno;
 use crate::world::{
     host::HostError,
     linux::net::{
-        census::text,
         devices,
         netlink::{ACK, Attrs, CREATE, NEW, Socket},
+        queues::{GET_CLASS, GET_QUEUE, Link, Queue, head, links, listed},
     },
     net::{Direction, Network, Roads, Wait, Waited},
     netlink::{Netlink, Subject, attributes, message, number},
@@ -28,17 +28,12 @@ use crate::world::{
 
 const NEW_LINK: u16 = 16;
 const DELETE_LINK: u16 = 17;
-const GET_LINK: u16 = 18;
 const GET_ROUTE: u16 = 26;
 const NEW_QUEUE: u16 = 36;
 const DELETE_QUEUE: u16 = 37;
-const GET_QUEUE: u16 = 38;
 const NEW_CLASS: u16 = 40;
 const DELETE_CLASS: u16 = 41;
-const GET_CLASS: u16 = 42;
-/// Fixed parts of messages: `struct ifinfomsg`, `struct tcmsg` and `struct rtmsg`.
-const LINK_HEAD: usize = 16;
-const QUEUE_HEAD: usize = 20;
+/// The fixed part of a message: `struct rtmsg`.
 const ROUTE_HEAD: usize = 12;
 /// `TC_H_ROOT`, and `TC_H_INGRESS`, which is no queue.
 const ROOT: u32 = 0xffff_ffff;
@@ -55,26 +50,11 @@ const TICK_NS: u64 = 64;
 /// One act at a time adds to a device's queue or takes from it.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// A network device.
-struct Link {
-    number: u32,
-    name: String,
-    flags: u32,
-}
-
-/// A queue, or a class of one.
-struct Queue {
-    device: u32,
-    handle: u32,
-    parent: u32,
-    kind: String,
-    seen: Waited,
-}
-
 pub(super) fn roads(way: Direction, network: Option<Network>) -> Result<Roads, HostError> {
     let what = "keep packets waiting in the kernel";
     let no = |why: &dyn std::fmt::Display| HostError::os(what, why);
-    let links = links().map_err(|why| no(&why))?;
+    let mut kernel = kernel();
+    let links = links(&mut kernel).map_err(|why| no(&why))?;
     let outer = devices::exits()?;
     let up = |it: &&Link| it.flags & UP != 0 && outer.contains(&it.name);
     let mut all: Vec<&Link> = links.iter().filter(up).collect();
@@ -101,7 +81,7 @@ pub(super) fn roads(way: Direction, network: Option<Network>) -> Result<Roads, H
     if !roads.entries.is_empty() && !has_module("ifb") {
         return Err(no(&"this kernel lacks CONFIG_IFB"));
     }
-    let queues = queues(GET_QUEUE, 0).map_err(|why| no(&why))?;
+    let queues = listed(&mut kernel, GET_QUEUE, (0, 0)).map_err(|why| no(&why))?;
     for it in all.iter().filter(|it| roads.exits.contains(&it.name)) {
         its_own(it, &queues).map_err(|why| no(&why))?;
     }
@@ -124,7 +104,7 @@ fn its_own(link: &Link, queues: &[Queue]) -> Result<(), String> {
 
 /// Whether the kernel has such queues: one without settings is refused for that alone.
 fn has(socket: &Socket, device: u32, kind: &str, option: &str) -> Result<(), String> {
-    let body = [queue_head(device, OURS, ROOT), Attrs::new().text(1, kind).0].concat();
+    let body = [head(device, OURS, ROOT), Attrs::new().text(1, kind).0].concat();
     match socket.ask(&message(NEW_QUEUE, CREATE | NEW | ACK, 0, &body)) {
         Err(Errno::NOENT) => Err(format!("this kernel lacks {option}")),
         Err(Errno::PERM) => Err("CAP_NET_ADMIN is needed".to_owned()),
@@ -148,9 +128,13 @@ fn has_module(name: &str) -> bool {
     })
 }
 
+fn numbered(links: &[Link], name: &str) -> Option<u32> {
+    links.iter().find(|it| it.name == name).map(|it| it.number)
+}
+
 /// The number of a device.
 pub(super) fn number_of(name: &str) -> Option<u32> {
-    links().ok()?.into_iter().find(|it| it.name == name).map(|it| it.number)
+    numbered(&links(&mut kernel()).ok()?, name)
 }
 
 pub(super) fn make(it: &Wait) -> Result<(), HostError> {
@@ -171,7 +155,7 @@ fn leave(socket: &Socket, device: &str, it: &Wait) -> Result<(), Errno> {
     let number = number_of(device).ok_or(Errno::NODEV)?;
     let ask = |kind, (handle, parent), queue: &str, settings: &Attrs| {
         let body = Attrs::new().text(1, queue).raw(2, &settings.0).0;
-        let body = [queue_head(number, handle, parent), body].concat();
+        let body = [head(number, handle, parent), body].concat();
         socket.ask(&message(kind, CREATE | NEW | ACK, 0, &body)).map(drop)
     };
     match ask(NEW_QUEUE, (OURS, ROOT), "htb", &unclassed()) {
@@ -188,11 +172,11 @@ fn leave(socket: &Socket, device: &str, it: &Wait) -> Result<(), Errno> {
 fn come(socket: &Socket, inlet: &str, it: &Wait) -> Result<(), Errno> {
     let kind = Attrs::new().text(1, "ifb");
     let about = Attrs::new().text(3, inlet).nest(18, &kind).0;
-    let head = [0, 0, UP, UP].map(u32::to_ne_bytes).concat();
-    socket.ask(&message(NEW_LINK, CREATE | NEW | ACK, 0, &[head, about].concat()))?;
+    let link = [0, 0, UP, UP].map(u32::to_ne_bytes).concat();
+    socket.ask(&message(NEW_LINK, CREATE | NEW | ACK, 0, &[link, about].concat()))?;
     let number = number_of(inlet).ok_or(Errno::NODEV)?;
     let body = Attrs::new().text(1, "netem").raw(2, &waits(it).0).0;
-    let body = [queue_head(number, 0, ROOT), body].concat();
+    let body = [head(number, 0, ROOT), body].concat();
     socket.ask(&message(NEW_QUEUE, CREATE | NEW | ACK, 0, &body)).map(drop)
 }
 
@@ -226,15 +210,16 @@ pub(super) fn seen(it: &Wait) -> Result<Option<Waited>, HostError> {
 }
 
 fn look(it: &Wait) -> io::Result<Option<Waited>> {
-    let links = links()?;
-    let number = |name: &String| links.iter().find(|it| it.name == *name).map(|it| it.number);
+    let mut kernel = kernel();
+    let links = links(&mut kernel)?;
+    let number = |name: &String| numbered(&links, name);
     let exits: Vec<u32> = it.roads.exits.iter().filter_map(number).collect();
     let inlet = it.inlet.as_ref().and_then(number);
     let class = OURS | u32::from(it.class);
     let of_it = |queue: &&Queue| {
         (queue.parent == class && exits.contains(&queue.device)) || inlet == Some(queue.device)
     };
-    let queues = queues(GET_QUEUE, 0)?;
+    let queues = listed(&mut kernel, GET_QUEUE, (0, 0))?;
     let found = queues.iter().filter(of_it).map(|it| it.seen);
     let sum = |a: Waited, b: Waited| Waited {
         passed: a.passed.saturating_add(b.passed),
@@ -248,16 +233,16 @@ pub(super) fn end(it: &Wait) -> Result<(), HostError> {
         |why: &dyn std::fmt::Display| HostError::os("take away queues of packets that wait", why);
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let socket = open().map_err(|why| no(&why))?;
-    let links = links().map_err(|why| no(&why))?;
-    let number = |name: &String| links.iter().find(|it| it.name == *name).map(|it| it.number);
+    let links = links(&mut kernel()).map_err(|why| no(&why))?;
+    let number = |name: &String| numbered(&links, name);
     for device in it.roads.exits.iter().filter_map(number) {
         if is_ours(device).map_err(|why| no(&why))? {
             without(&socket, device, it.class).map_err(|why| no(&why))?;
         }
     }
     if let Some(inlet) = it.inlet.as_ref().and_then(number) {
-        let head = [0, inlet, 0, 0].map(u32::to_ne_bytes).concat();
-        gone(&socket.ask(&message(DELETE_LINK, ACK, 0, &head))).map_err(|why| no(&why))?;
+        let link = [0, inlet, 0, 0].map(u32::to_ne_bytes).concat();
+        gone(&socket.ask(&message(DELETE_LINK, ACK, 0, &link))).map_err(|why| no(&why))?;
     }
     Ok(())
 }
@@ -265,10 +250,11 @@ pub(super) fn end(it: &Wait) -> Result<(), HostError> {
 /// Takes our class away, and with the last of them the queue that they are in.
 fn without(socket: &Socket, device: u32, class: u16) -> io::Result<()> {
     let delete = |kind, handle, parent| {
-        gone(&socket.ask(&message(kind, ACK, 0, &queue_head(device, handle, parent))))
+        gone(&socket.ask(&message(kind, ACK, 0, &head(device, handle, parent))))
     };
     delete(DELETE_CLASS, OURS | u32::from(class), 0)?;
-    if queues(GET_CLASS, device)?.iter().all(|it| it.handle >> 16 != OURS >> 16) {
+    if listed(&mut kernel(), GET_CLASS, (device, 0))?.iter().all(|it| it.handle >> 16 != OURS >> 16)
+    {
         delete(DELETE_QUEUE, OURS, ROOT)?;
     }
     Ok(())
@@ -284,27 +270,16 @@ fn gone<T>(outcome: &Result<T, Errno>) -> io::Result<()> {
 
 /// Whether a device's topmost queue is ours.
 fn is_ours(device: u32) -> io::Result<bool> {
-    let all = queues(GET_QUEUE, 0)?;
+    let all = listed(&mut kernel(), GET_QUEUE, (0, 0))?;
     Ok(all.iter().any(|it| it.device == device && it.parent == ROOT && it.handle == OURS))
+}
+
+fn kernel() -> Netlink {
+    Netlink::new(Subject::Devices)
 }
 
 fn open() -> Result<Socket, Errno> {
     Socket::open(None)
-}
-
-/// `struct tcmsg`.
-fn queue_head(device: u32, handle: u32, parent: u32) -> Vec<u8> {
-    [0, device, handle, parent, 0].map(u32::to_ne_bytes).concat()
-}
-
-fn links() -> io::Result<Vec<Link>> {
-    let mut all = Vec::new();
-    Netlink::new(Subject::Devices).dump(GET_LINK, &[0; LINK_HEAD], |it| {
-        let name = attributes(it, LINK_HEAD).find(|it| it.0 == 3).map(|it| text(it.1));
-        let about = number(it, 4).zip(number(it, 8)).zip(name);
-        all.extend(about.map(|((number, flags), name)| Link { number, name, flags }));
-    })?;
-    Ok(all)
 }
 
 /// The device by which packets to a network go, if that is one.
@@ -324,32 +299,6 @@ fn route(network: Network) -> Option<u32> {
     let answer = open().ok()?.ask(&message(GET_ROUTE, 0, 0, &body)).ok()?;
     let by = attributes(&answer.first()?.body, ROUTE_HEAD).find(|it| it.0 == 4)?.1;
     number(by, 0)
-}
-
-/// All queues of this machine, or all classes of a device's.
-fn queues(kind: u16, device: u32) -> io::Result<Vec<Queue>> {
-    let mut all = Vec::new();
-    let head = queue_head(device, 0, 0);
-    Netlink::new(Subject::Devices).dump(kind, &head, |it| all.extend(queue(it)))?;
-    Ok(all)
-}
-
-fn queue(it: &[u8]) -> Option<Queue> {
-    let find = |kind| attributes(it, QUEUE_HEAD).find(|it| it.0 == kind).map(|it| it.1);
-    // `TCA_STATS2`: in it the packets that went on (behind the bytes), and those that wait.
-    let stats = |kind, at| {
-        let (_, found) = attributes(find(7)?, 0).find(|it| it.0 == kind)?;
-        number(found, at).map(u64::from)
-    };
-    let passed = stats(1, 8).unwrap_or(0);
-    let waiting = stats(3, 0).unwrap_or(0);
-    Some(Queue {
-        device: number(it, 4)?,
-        handle: number(it, 8)?,
-        parent: number(it, 12)?,
-        kind: find(1).map(text).unwrap_or_default(),
-        seen: Waited { passed, waiting },
-    })
 }
 
 #[cfg(test)]
@@ -386,12 +335,5 @@ mod tests {
         assert_eq!(own(&[queue(OURS, ROOT), queue(0x8001_0000, OURS | 1)]), Ok(()));
         let why = own(&[queue(0, ROOT), queue(0x8001_0000, 1)]).unwrap_err();
         assert_eq!(why, "eth0 has a queue that somebody chose (fq 8001:), and that must stay");
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn no_answer_makes_it_panic(bytes in proptest::collection::vec(0_u8..64, 0..120)) {
-            drop(queue(&bytes));
-        }
     }
 }
